@@ -1,0 +1,130 @@
+"""The estate's configuration, `idac.yaml`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr, StringConstraints
+
+DnsLabel = Annotated[str, StringConstraints(strict=True, pattern=r"\A[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\Z")]
+Duration = Annotated[str, StringConstraints(strict=True, pattern=r"\A[1-9][0-9]{0,8}[smhd]\Z")]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class SecretRef(_Strict):
+    """Where a secret is, never what it is: the name of an environment variable, or a file."""
+
+    env: StrictStr | None = None
+    file: StrictStr | None = None
+
+
+class Login(_Strict):
+    """How one of the four identities logs in."""
+
+    method: Literal["approle", "jwt", "token"]
+    mount: StrictStr = ""
+    role: StrictStr = ""  # jwt: the role's name
+    role_id: SecretRef | None = Field(default=None, alias="roleId")
+    secret_id: SecretRef | None = Field(default=None, alias="secretId")
+    token: SecretRef | None = None  # jwt: the signed JWT; token: the token itself
+
+
+class Logins(_Strict):
+    """The four identities. Absent ones are looked for under `.idac/`, where bootstrap puts them."""
+
+    plan: Login | None = None
+    contain: Login | None = None
+    grant: Login | None = None
+    govern: Login | None = None
+
+
+class Target(_Strict):
+    """The Vault or OpenBao this estate lives in. `VAULT_ADDR`, `VAULT_CACERT`, `VAULT_NAMESPACE` win."""
+
+    address: StrictStr = ""
+    ca_cert: StrictStr = Field(default="", alias="caCert")
+    namespace: StrictStr = ""
+    logins: Logins = Logins()
+
+
+class RemovalBudget(_Strict):
+    """How many subjects one plan may remove: at most `absolute`, and at most `percent` of those there are.
+
+    The percentage never forbids removing a single subject, so that small desks work.
+    """
+
+    absolute: StrictInt = Field(default=5, ge=0)
+    percent: StrictInt = Field(default=20, ge=0, le=100)
+
+
+class Policy(_Strict):
+    """What the estate's owners allow without asking again."""
+
+    removals: RemovalBudget = RemovalBudget()
+    removals_per_kind: dict[str, RemovalBudget] = Field(default_factory=dict, alias="removalsPerKind")
+    issuance_cap: StrictInt = Field(default=200, ge=0, alias="issuanceCap")  # certificates one run may issue
+    routine_cap: StrictInt = Field(default=500, ge=0, alias="routineCap")
+    plan_expiry: Duration = Field(default="24h", alias="planExpiry")
+    auto_approve: StrictBool = Field(default=False, alias="autoApprove")
+
+
+class Records(_Strict):
+    """Where records are signed from. The key is a PKCS#8 P-256 private key outside the repository."""
+
+    key: SecretRef | None = None
+
+
+class EstateSpec(_Strict):
+    """`spec` of `kind: Estate`."""
+
+    manifests: tuple[StrictStr, ...] = (".",)  # directories, relative to idac.yaml
+    plans: StrictStr = "../plans"
+    trust_domain: StrictStr = Field(alias="trustDomain", pattern=r"\A[a-z0-9._-]{1,255}\Z")
+    overlap: Duration = "1h"  # how long a rotated certificate stays valid beside its successor
+    target: Target = Target()
+    policy: Policy = Policy()
+    records: Records = Records()
+
+
+class Estate(_Strict):
+    """`idac.yaml`, validated. `root` is the directory it stands in; its paths are relative to that."""
+
+    name: DnsLabel
+    root: StrictStr
+    spec: EstateSpec
+    configuration_digest: StrictStr
+    policy_digest: StrictStr
+
+    @property
+    def prefix(self) -> str:
+        """Starts the name of every policy, entity and mount of this estate."""
+        return f"idac-{self.name}-"
+
+    @property
+    def mounts(self) -> Mounts:
+        """Where bootstrap mounts this estate's engines and login methods."""
+        return Mounts(
+            root=f"{self.prefix}root",
+            pki=f"{self.prefix}pki",
+            kv=f"{self.prefix}kv",
+            cert=f"{self.prefix}cert",
+            run=f"{self.prefix}run",
+        )
+
+
+class Mounts(_Strict):
+    """Mount paths without slashes. `cert` and `run` stand under `auth/`."""
+
+    root: StrictStr  # PKI engine of the root CA
+    pki: StrictStr  # PKI engine of the issuing CA
+    kv: StrictStr  # KV v2: certificates, revocations, holds, the lock, used plans
+    cert: StrictStr  # cert auth of the subjects
+    run: StrictStr  # AppRole auth of the runners
+
+
+def seconds(duration: str) -> int:
+    """`90s`, `15m`, `12h`, `30d` -> seconds."""
+    return int(duration[:-1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[duration[-1]]

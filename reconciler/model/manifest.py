@@ -1,0 +1,96 @@
+"""Manifests: what people wrote, and where they wrote it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+from pydantic import BaseModel, ConfigDict
+
+Severity = Literal["error", "warning", "info"]
+
+
+class Origin(NamedTuple):
+    """A place in a manifest file. `line` and `column` count from 1; `path` is relative to `idac.yaml`."""
+
+    path: str
+    line: int
+    column: int
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}:{self.column}"
+
+
+class SubjectRef(NamedTuple):
+    """Names a subject. `kind` is lower case (`trader`), `name` a DNS label."""
+
+    kind: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}/{self.name}"
+
+    @property
+    def principal(self) -> str:
+        """The name other systems know: common name of every certificate, and every alias (`trader.jdoe`)."""
+        return f"{self.kind}.{self.name}"
+
+
+class Spec(BaseModel):
+    """Base of every kind's `spec`: unknown fields are errors, nothing is coerced, nothing mutates."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """One valid document. `document` is its index within the file, from 0."""
+
+    kind: str
+    name: str
+    spec: Spec
+    origin: Origin
+    document: int = 0
+    labels: Mapping[str, str] = field(default_factory=dict)
+    previously: tuple[str, ...] = ()
+
+    @property
+    def ref(self) -> SubjectRef:
+        """The reference other manifests, plans and records use."""
+        return SubjectRef(self.kind.lower(), self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something about the estate that a person should know. `error` findings freeze grants."""
+
+    code: str
+    severity: Severity
+    message: str
+    subject: str | None = None
+    origin: Origin | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """All that was read of the manifests.
+
+    `frozen` names subjects whose manifest is present but invalid: nothing is changed for them.
+    `absence_is_intent` is false when a file could not be read, or the tree is empty or partial: then a
+    missing manifest does not mean that somebody left. `why_not` says what stood in the way.
+    """
+
+    manifests: tuple[Manifest, ...]
+    findings: tuple[Finding, ...] = ()
+    frozen: frozenset[SubjectRef] = frozenset()
+    absence_is_intent: bool = True
+    why_not: str = ""
+    digest: str = ""  # SHA-256 (hex) over the sorted (path, file SHA-256) pairs
+    commit: str | None = None  # git commit of the manifests, None outside git
+    dirty: bool = False  # the working tree differs from that commit
+
+    @property
+    def errors(self) -> tuple[Finding, ...]:
+        """The findings that make the manifests invalid."""
+        return tuple(f for f in self.findings if f.severity == "error")

@@ -1,0 +1,93 @@
+"""Resources: desired and actual state in one shape, so that comparing them is one question."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from reconciler.model.manifest import Finding, SubjectRef
+
+# JSON-like and public: str, int, bool, None, list, dict. No floats (digests), no secrets (ever).
+Value = Any
+Fields = Mapping[str, Value]
+Address = str  # "<provider>.<type>/<path>", such as "ca.certificate/trader/jdoe/mtls"
+Lifecycle = Literal["active", "suspended", "left"]
+
+NOTHING: Fields = {}
+
+
+def resource_type(address: Address) -> str:
+    """`ca.certificate/trader/jdoe/mtls` -> `ca.certificate`."""
+    return address.split("/", 1)[0]
+
+
+def ref(address: Address, name: str) -> dict[str, str]:
+    """A value that is only known once `address` stands: `{ref: address#name}` in plans."""
+    return {"ref": f"{address}#{name}"}
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One thing in a target system.
+
+    `fields` are managed: desired and actual are equal when these are. `facts` are not compared: on the
+    desired side what a writer needs besides (a CSR), on the actual side what was seen besides (an id, a
+    serial, dates). Both are public: plans and records may show them.
+    """
+
+    address: Address
+    subject: SubjectRef | None
+    fields: Fields
+    facts: Fields = field(default=NOTHING)
+
+    @property
+    def type(self) -> str:
+        """The provider's name for this sort of resource, such as `vault.entity`."""
+        return resource_type(self.address)
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Somebody contained this subject and nobody has released it."""
+
+    subject: SubjectRef
+    reason: str
+    by: str
+    at: str  # RFC 3339, UTC
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """What the manifests ask for. Addresses are unique. A subject missing from `lifecycles` has no manifest."""
+
+    resources: Mapping[Address, Resource]
+    lifecycles: Mapping[SubjectRef, Lifecycle]
+    previously: Mapping[SubjectRef, SubjectRef] = field(default_factory=dict)  # new name -> old name
+    frozen: frozenset[SubjectRef] = frozenset()
+    absence_is_intent: bool = True
+    findings: tuple[Finding, ...] = ()
+    reasons: Mapping[SubjectRef, str] = field(default_factory=dict)  # why suspended or left
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What one provider's reader saw in one pass. Complete, or the reader raises."""
+
+    resources: tuple[Resource, ...] = ()
+    holds: tuple[Hold, ...] = ()
+    unmanaged: tuple[str, ...] = ()  # seen, not ours, never touched
+    foreign: tuple[Finding, ...] = ()  # another estate's mark, or an alias held by another entity
+    target: Fields = field(default=NOTHING)  # identity of the target: cluster id, mount accessors, issuer SPKI
+
+
+@dataclass(frozen=True, slots=True)
+class Actual:
+    """What stands in the target systems. `unavailable` maps a provider to why it did not answer."""
+
+    resources: Mapping[Address, Resource]
+    holds: Mapping[SubjectRef, Hold] = field(default_factory=dict)
+    unmanaged: tuple[str, ...] = ()
+    foreign: tuple[Finding, ...] = ()
+    target: Fields = field(default=NOTHING)
+    unavailable: Mapping[str, str] = field(default_factory=dict)

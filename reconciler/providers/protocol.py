@@ -1,0 +1,109 @@
+"""What a provider is. A provider never imports another provider, nor a kind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from reconciler.model.change import Change
+from reconciler.model.outcome import Proof
+from reconciler.model.resource import Address, Fields, Observation
+
+# Facts learned before a change: from the observation, then from the evidence of changes already applied.
+Known = Mapping[Address, Fields]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A server's answer. `found` is false for a 404 with an empty error list (nothing there, nothing wrong)."""
+
+    status: int
+    body: Mapping[str, Any]
+
+    @property
+    def found(self) -> bool:
+        """Whether there is something at that path."""
+        return self.status != 404
+
+    @property
+    def data(self) -> Mapping[str, Any]:
+        """The `data` member, empty when absent."""
+        return self.body.get("data") or {}
+
+    @property
+    def keys(self) -> Sequence[str]:
+        """What a LIST found; empty for nothing."""
+        return tuple(self.data.get("keys") or ())
+
+
+class Client(Protocol):
+    """One authenticated door to the server. Paths carry no leading `/v1/`. Thread-safe.
+
+    Raises `Unreachable`, `Denied`, `Overloaded` or `Rejected`; a 404 for "no handler for route" is
+    `Rejected`, any other 404 an Answer that is not `found`. Warnings in an answer to a write raise
+    `Rejected`, but for those named in `tolerate`.
+    """
+
+    def read(self, path: str) -> Answer:
+        """GET one path."""
+        ...
+
+    def list(self, path: str) -> Answer:
+        """LIST one path, all pages."""
+        ...
+
+    def read_many(self, paths: Iterable[str]) -> Iterator[tuple[str, Answer]]:
+        """GET many paths, pipelined; answers come in the order of `paths`."""
+        ...
+
+    def ask_many(self, path: str, bodies: Iterable[Mapping[str, Any]]) -> Iterator[Answer]:
+        """POST many harmless questions to one path (such as token look-ups); may be repeated on failure.
+
+        A 4xx is an Answer here, not an exception: "no such accessor" is what is being asked.
+        """
+        ...
+
+    def write(
+        self, path: str, body: Mapping[str, Any], *, method: str = "POST", tolerate: Sequence[str] = ()
+    ) -> Answer:
+        """Change something. Never repeated by the client after the request was sent."""
+        ...
+
+    def delete(self, path: str) -> Answer:
+        """DELETE one path; nothing there is no error."""
+        ...
+
+    def fetch(self, path: str, *, body: bytes | None = None, content_type: str = "") -> bytes:
+        """Raw bytes of an unauthenticated endpoint (CRL, OCSP)."""
+        ...
+
+
+class Reader(Protocol):
+    """Sees one provider's part of the target. Cannot write: it holds the planner's client."""
+
+    name: str
+
+    def observe(self) -> Observation:
+        """Everything that is there: complete, or an error of the `TargetError` tree."""
+        ...
+
+
+class Writer(Protocol):
+    """Carries out one change at a time. Idempotent: told twice, it does the thing once.
+
+    Before writing it checks that what it found at plan time still holds. After writing it reads back
+    and raises if the system does not say what was asked. Returns public evidence.
+    """
+
+    def apply(self, change: Change, known: Known) -> Fields:
+        """Do it, verify it, and say with which serials, ids and versions. Raises `IdacError`."""
+        ...
+
+
+class Prover(Protocol):
+    """Asks the live system afresh whether a contained subject still has power."""
+
+    def prove(self, contained: Sequence[Change], known: Known) -> tuple[Proof, ...]:
+        """One Proof per subject and system. Never raises for one subject's failure: that is a `failed` Proof."""
+        ...

@@ -1,0 +1,130 @@
+"""Imports point one way, and every library has one door (DESIGN, Layout)."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "reconciler"
+
+# library -> the rooms it may be imported in
+DOORS: dict[str, tuple[str, ...]] = {
+    "typer": ("cli",),
+    "click": ("cli",),
+    "rich": ("cli",),
+    "hvac": ("providers/vault",),
+    "urllib3": ("providers/vault",),
+    "httptools": ("providers/vault",),
+    "requests": (),
+    "jinja2": ("render",),
+    "deepdiff": ("render",),
+    "pkcs11": ("providers/hsm",),
+    "cryptography": ("x509.py",),
+    "yaml": ("load.py", "yaml12.py"),
+    "ruamel": ("cli",),
+    "rfc8785": ("canonical.py",),
+    "stdnum": ("kinds",),
+    "iso4217": ("kinds",),
+    "iso3166": ("kinds",),
+    "iso10383": ("kinds",),
+}
+
+# room -> rooms it may import (besides itself, model and errors)
+ARROWS: dict[str, set[str]] = {
+    "model": set(),
+    "errors": set(),
+    "canonical": set(),
+    "x509": set(),
+    "yaml12": set(),
+    "kinds": {"providers/resources", "x509", "canonical"},
+    "providers/protocol": set(),
+    "providers/vault": {"providers/protocol", "x509", "canonical"},
+    "providers/ca": {"providers/protocol", "x509", "canonical"},
+    "providers/hsm": {"providers/protocol", "x509", "canonical"},
+    "providers/registry": {"providers/protocol", "providers/vault", "providers/ca", "providers/hsm"},
+    "load": {"kinds", "yaml12", "canonical"},
+    "expand": {"kinds", "providers/resources", "canonical"},
+    "observe": {"providers/protocol"},
+    "diff": set(),
+    "rules": set(),
+    "plan": {"canonical"},
+    "apply": {"providers/protocol"},
+    "render": {"canonical"},
+    "ledger": {"canonical", "x509"},
+    "pipeline": {"load", "expand", "observe", "diff", "rules", "plan", "apply", "ledger", "providers/protocol"},
+    "cli": {
+        "pipeline", "render", "ledger", "providers/registry", "providers/protocol", "load", "canonical", "kinds"
+    },
+}  # fmt: skip
+
+
+def room(relative: Path) -> str:
+    """Which room a file belongs to."""
+    parts = relative.with_suffix("").parts
+    if parts[0] == "providers" and len(parts) > 1:
+        return "providers/resources" if parts[-1] == "resources" else f"providers/{parts[1]}"
+    return parts[0]
+
+
+def imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            assert node.level == 0, f"{path}: relative import"
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def violations(root: Path) -> list[str]:
+    found = []
+    for path in sorted(root.rglob("*.py")):
+        relative = path.relative_to(root)
+        here = room(relative)
+        for name in imports(path):
+            top = name.split(".")[0]
+            if top in DOORS and not any(str(relative).startswith(door) for door in DOORS[top]):
+                found.append(f"{relative}: {top} has its door in {DOORS[top] or 'no room'}")
+            if top != "reconciler" or name.count(".") == 0:
+                continue
+            target = Path(*name.split(".")[1:])
+            if not (root / target).with_suffix(".py").exists() and not (root / target).is_dir():
+                continue  # a name inside a module; the module itself was yielded too
+            if (root / target).is_dir() and target.parts[0] == "providers" and len(target.parts) == 1:
+                continue
+            there = room(target.with_suffix(".py"))
+            allowed = ARROWS.get(here, set()) | {here, "model", "errors"}
+            if here == "providers/resources":
+                allowed = {"model", "errors", "canonical", "providers/resources"}
+            if there == "providers/resources" and here.startswith("providers/"):
+                allowed = allowed | ({there} if target.parts[1] == relative.parts[1] else set())
+            if there not in allowed:
+                found.append(f"{relative}: {here} may not import {there}")
+    return found
+
+
+def test_imports_point_one_way_and_libraries_have_one_door() -> None:
+    assert violations(PACKAGE) == []
+
+
+@pytest.mark.parametrize(
+    ("file", "line"),
+    [
+        ("diff.py", "import reconciler.plan"),
+        ("diff.py", "import hvac"),
+        ("model/change.py", "from reconciler.errors import Refused\nimport reconciler.diff"),
+        ("providers/ca/reader.py", "from reconciler.providers.vault import client"),
+        ("kinds/trader/expand.py", "from reconciler.providers.vault import client"),
+        ("render/text.py", "import typer"),
+    ],
+)
+def test_a_planted_violation_is_caught(tmp_path: Path, file: str, line: str) -> None:
+    for name in ("plan.py", "diff.py", "errors.py", "providers/vault/client.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("")
+    (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / file).write_text(line)
+    assert violations(tmp_path)
