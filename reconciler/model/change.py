@@ -13,13 +13,16 @@ Phase = Literal["contain", "govern", "grant"]
 ACTIONS: tuple[Action, ...] = ("create", "update", "rotate", "revoke", "delete", "hold", "release")
 PHASES: tuple[Phase, ...] = ("contain", "govern", "grant")
 
+# Within a phase, every change of a lower step is finished before one of a higher step begins.
+_CONTAIN_STEPS = {"vault.login": 2, "ca.certificate": 3, "ca.crl": 4, "vault.token": 5, "hsm.key": 6}
+_GRANT_STEPS = {"vault.entity": 0, "hsm.key": 1, "ca.certificate": 2, "vault.login": 3}
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
     """One step. `before` and `after` are public facts: exactly what a reviewer sees and the digest covers.
 
     `desired` and `actual` are the whole resources, for the writer; they are never serialised.
-    `needs` names addresses whose change in the same plan must have succeeded first.
     """
 
     address: Address
@@ -37,3 +40,30 @@ class Change:
     def type(self) -> str:
         """The resource's type, such as `vault.entity`."""
         return resource_type(self.address)
+
+    @property
+    def group(self) -> str:
+        """Changes of one group stand and fall together: a subject, or one object that has no subject."""
+        return str(self.subject) if self.subject is not None else self.address.split("/", 1)[-1]
+
+    @property
+    def closes(self) -> bool:
+        """Whether this ends a containment (deletes or seals the entity): it waits for every proof."""
+        sealed = self.action == "delete" or (self.after or {}).get("state") == "contained"
+        return self.type == "vault.entity" and self.phase == "contain" and sealed
+
+    @property
+    def step(self) -> int:
+        """Its place within its phase (DESIGN, Plan: contain, then govern, then grant)."""
+        if self.phase == "govern":
+            return 1 if self.action == "delete" else 0
+        if self.phase == "grant":
+            return _GRANT_STEPS.get(self.type, 0)
+        if self.type == "vault.entity":
+            return 8 if self.closes else 0 if self.action == "hold" else 1
+        return _CONTAIN_STEPS.get(self.type, 2)
+
+    @property
+    def order(self) -> tuple[int, int, str, str]:
+        """Sorts a plan."""
+        return PHASES.index(self.phase), self.step, self.address, self.action

@@ -7,7 +7,7 @@ from typing import Literal
 
 from reconciler.model.change import Change
 from reconciler.model.manifest import SubjectRef
-from reconciler.model.resource import NOTHING, Fields
+from reconciler.model.resource import Fields
 
 Status = Literal["applied", "failed", "not-attempted"]
 ProofStatus = Literal["proved", "failed", "told", "not-covered"]
@@ -19,7 +19,7 @@ class Outcome:
 
     change: Change
     status: Status
-    evidence: Fields = field(default=NOTHING)
+    evidence: Fields = field(default_factory=dict)
     error: str = ""
     started_at: str = ""
     ended_at: str = ""
@@ -37,4 +37,4 @@ class Proof:
     system: str  # such as "vault.entity", "ca.crl", "ca.ocsp", "open connections"
     status: ProofStatus
     detail: str
-    evidence: Fields = field(default=NOTHING)
+    evidence: Fields = field(default_factory=dict)

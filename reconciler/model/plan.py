@@ -15,11 +15,16 @@ FORMAT_VERSION = "idac.plan/v1"
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """The verdict of one guard. `message` gives subject, figure, limit and remedy."""
+    """The verdict of one guard. `message` gives subject, figure, limit and remedy.
+
+    A refusal stops everything, or govern and grant changes only (containment goes on), or nothing more than
+    what the message names.
+    """
 
     code: str
     status: Literal["passed", "refused"]
     message: str
+    stops: Literal["everything", "grants", "nothing"] = "grants"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import Literal
 
 from reconciler.model.outcome import Outcome, Proof
 from reconciler.model.plan import Plan, PlanTicket
-from reconciler.model.resource import NOTHING, Fields
+from reconciler.model.resource import Fields
 
 RunStatus = Literal["complete", "partial", "interrupted", "noop", "denied", "failed"]
 
@@ -33,4 +33,4 @@ class RunResult:
     outcomes: tuple[Outcome, ...]
     proofs: tuple[Proof, ...] = ()
     ended_at: str = ""
-    entities: Fields = field(default=NOTHING)  # subject -> entity id, so that the server's log stays readable
+    entities: Fields = field(default_factory=dict)  # subject -> entity id, so that the server's log stays readable

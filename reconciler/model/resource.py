@@ -14,8 +14,6 @@ Fields = Mapping[str, Value]
 Address = str  # "<provider>.<type>/<path>", such as "ca.certificate/trader/jdoe/mtls"
 Lifecycle = Literal["active", "suspended", "left"]
 
-NOTHING: Fields = {}
-
 
 def resource_type(address: Address) -> str:
     """`ca.certificate/trader/jdoe/mtls` -> `ca.certificate`."""
@@ -39,7 +37,7 @@ class Resource:
     address: Address
     subject: SubjectRef | None
     fields: Fields
-    facts: Fields = field(default=NOTHING)
+    facts: Fields = field(default_factory=dict)
 
     @property
     def type(self) -> str:
@@ -78,7 +76,7 @@ class Observation:
     holds: tuple[Hold, ...] = ()
     unmanaged: tuple[str, ...] = ()  # seen, not ours, never touched
     foreign: tuple[Finding, ...] = ()  # another estate's mark, or an alias held by another entity
-    target: Fields = field(default=NOTHING)  # identity of the target: cluster id, mount accessors, issuer SPKI
+    target: Fields = field(default_factory=dict)  # identity of the target: cluster id, mount accessors, issuer SPKI
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,5 +87,5 @@ class Actual:
     holds: Mapping[SubjectRef, Hold] = field(default_factory=dict)
     unmanaged: tuple[str, ...] = ()
     foreign: tuple[Finding, ...] = ()
-    target: Fields = field(default=NOTHING)
+    target: Fields = field(default_factory=dict)
     unavailable: Mapping[str, str] = field(default_factory=dict)
