@@ -51,10 +51,13 @@ ARROWS: dict[str, set[str]] = {
     "diff": set(),
     "rules": set(),
     "plan": {"canonical"},
+    "review": set(),
     "apply": {"providers/protocol"},
     "render": {"canonical"},
     "ledger": {"canonical", "x509"},
-    "pipeline": {"load", "expand", "observe", "diff", "rules", "plan", "apply", "ledger", "providers/protocol"},
+    "pipeline": {
+        "load", "expand", "observe", "diff", "rules", "plan", "review", "apply", "ledger", "providers/protocol"
+    },
     "cli": {
         "pipeline", "render", "ledger", "providers/registry", "providers/protocol", "load", "canonical", "kinds"
     },

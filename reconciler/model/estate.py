@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr, StringConstraints
 
-DnsLabel = Annotated[str, StringConstraints(strict=True, pattern=r"\A[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\Z")]
-Duration = Annotated[str, StringConstraints(strict=True, pattern=r"\A[1-9][0-9]{0,8}[smhd]\Z")]
+DnsLabel = Annotated[str, StringConstraints(strict=True, pattern=r"\A[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\z")]
+Duration = Annotated[str, StringConstraints(strict=True, pattern=r"\A[1-9][0-9]{0,8}[smhd]\z")]
 
 
 class _Strict(BaseModel):
@@ -82,7 +82,7 @@ class EstateSpec(_Strict):
 
     manifests: tuple[StrictStr, ...] = (".",)  # directories, relative to idac.yaml
     plans: StrictStr = "../plans"
-    trust_domain: StrictStr = Field(alias="trustDomain", pattern=r"\A[a-z0-9._-]{1,255}\Z")
+    trust_domain: StrictStr = Field(alias="trustDomain", pattern=r"\A[a-z0-9._-]{1,255}\z")
     overlap: Duration = "1h"  # how long a rotated certificate stays valid beside its successor
     target: Target = Target()
     policy: Policy = Policy()

@@ -76,7 +76,9 @@ class Observation:
     holds: tuple[Hold, ...] = ()
     unmanaged: tuple[str, ...] = ()  # seen, not ours, never touched
     foreign: tuple[Finding, ...] = ()  # another estate's mark, or an alias held by another entity
-    target: Fields = field(default_factory=dict)  # identity of the target: cluster id, mount accessors, issuer SPKI
+    target: Fields = field(
+        default_factory=dict
+    )  # identity of the target: cluster id, mount accessors, issuer SPKI
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -107,3 +107,47 @@ class Prover(Protocol):
     def prove(self, contained: Sequence[Change], known: Known) -> tuple[Proof, ...]:
         """One Proof per subject and system. Never raises for one subject's failure: that is a `failed` Proof."""
         ...
+
+
+class RunLock(Protocol):
+    """One run at a time. Whoever takes a stale lock has revoked the old runner's logins first."""
+
+    def acquire(self) -> None:
+        """Take the lock. Raises `Refused` when a live run holds it."""
+        ...
+
+    def alive(self) -> None:
+        """Renew the lock when that is due. Raises `Refused` when it was lost: nothing more may be written."""
+        ...
+
+    def release(self) -> None:
+        """Give the lock back; nothing when it was lost."""
+        ...
+
+
+class Connection(Protocol):
+    """A target system with its four logins, each made only when it is needed."""
+
+    def readers(self) -> Sequence[Reader]:
+        """All readers, as planner."""
+        ...
+
+    def writers(self, before_write: CallHook, after_write: AnswerHook) -> Mapping[str, Writer]:
+        """Writers by provider name. The hooks run around every writing call (the journal's)."""
+        ...
+
+    def provers(self) -> Sequence[Prover]:
+        """All provers, as contain."""
+        ...
+
+    def lock(self, run_id: str) -> RunLock:
+        """The estate's run lock, for this run."""
+        ...
+
+    def use_plan(self, plan_id: str, run_id: str) -> None:
+        """Note on the server that this plan is being applied. Raises `Stale` if it ever was."""
+        ...
+
+
+CallHook = Callable[[str, str], None]  # (method, path), before a writing call is sent
+AnswerHook = Callable[[str, str, int], None]  # (method, path, status), after it was answered

@@ -1,0 +1,173 @@
+"""Plan, Writers, Journal -> Outcomes. One failure never stops another subject; what was not done is said.
+
+Phases and steps run in order. Within a step, changes run side by side. Containment goes on through
+failures; a subject's containment is closed (entity deleted or sealed) only when every proof about it holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any, Protocol
+
+from reconciler.errors import IdacError
+from reconciler.model.change import Change
+from reconciler.model.outcome import Outcome, Proof, Status
+from reconciler.model.plan import Plan
+from reconciler.model.resource import Address, Fields
+from reconciler.providers.protocol import Prover, Writer
+
+
+class Journal(Protocol):
+    """The write-ahead journal of one run: an intent is on disk before its change is begun."""
+
+    def intent(self, n: int, address: str, action: str, idempotency_key: str) -> None:
+        """Write down what is about to be done; returns once that is durable."""
+        ...
+
+    def outcome(self, n: int, status: str, evidence: Mapping[str, Any], error: str) -> None:
+        """Write down what came of it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """Everything one apply did, left undone and proved, in the plan's order."""
+
+    outcomes: tuple[Outcome, ...]
+    proofs: tuple[Proof, ...]
+    known: Mapping[Address, Fields]
+
+
+@dataclass(slots=True)
+class Hands:
+    """What apply works with: writers by provider name, provers, the journal, and the ways to watch it."""
+
+    writers: Mapping[str, Writer]
+    provers: Sequence[Prover]
+    journal: Journal
+    clock: Callable[[], str]  # RFC 3339 UTC
+    alive: Callable[[], None] = lambda: None  # raises when the run's lock was lost
+    progress: Callable[[Outcome], None] = lambda outcome: None
+    workers: int = 8
+
+
+@dataclass(slots=True)
+class _State:
+    plan: Plan
+    hands: Hands
+    known: dict[Address, dict[str, Any]]
+    outcomes: dict[int, Outcome] = field(default_factory=dict)
+    proofs: dict[tuple[str, str], Proof] = field(default_factory=dict)
+    broken: set[str] = field(default_factory=set)  # groups in which something failed
+    rules_broken: bool = False  # a govern change failed: nothing may be granted under rules that do not stand
+
+
+def apply(plan: Plan, hands: Hands, known: Mapping[Address, Fields]) -> Execution:
+    """Carry out the plan. Returns failures as outcomes instead of raising, so that the record is always written.
+
+    `known` holds the facts observed at plan time; evidence of each change joins them. Raises only when
+    the run itself cannot go on (its lock is lost, its journal cannot be written).
+    """
+    numbered = list(enumerate(sorted([*plan.changes, *plan.routine], key=lambda c: c.order)))
+    state = _State(plan, hands, {a: dict(f) for a, f in known.items()})
+    frozen = [g for g in plan.refused if g.stops in ("grants", "everything")]
+    with ThreadPoolExecutor(max_workers=hands.workers, thread_name_prefix="apply") as pool:
+        for _, batch in groupby(numbered, key=lambda item: item[1].order[:2]):
+            hands.alive()
+            work = list(batch)
+            if work[0][1].phase != "contain" and frozen:
+                for n, change in work:
+                    _note(state, n, _undone(change, f"grants are frozen by {frozen[0].code}: {frozen[0].message}"))
+                continue
+            if any(c.closes for _, c in work):
+                _prove(state, [c for _, c in numbered if c.phase == "contain" and not c.closes])
+            for (n, _), outcome in zip(work, pool.map(lambda item: _one(state, *item), work), strict=True):
+                _note(state, n, outcome)
+            _after(state, [c for _, c in work])
+    _prove(state, _still_unproved(state, [c for _, c in numbered if c.phase == "contain"]))
+    return Execution(tuple(state.outcomes[n] for n, _ in numbered), tuple(state.proofs.values()), state.known)
+
+
+def _one(state: _State, n: int, change: Change) -> Outcome:
+    """One change from intent to outcome. Runs in a worker thread."""
+    hindrance = _hindrance(state, change)
+    if hindrance:
+        return _undone(change, hindrance)
+    hands = state.hands
+    hands.alive()
+    started = hands.clock()
+    hands.journal.intent(n, change.address, change.action, f"{state.plan.digest}:{n}")
+    evidence: Mapping[str, Any] = {}
+    status: Status = "applied"
+    error = ""
+    try:
+        evidence = hands.writers[change.address.split(".", 1)[0]].apply(change, state.known)
+    except IdacError as problem:
+        status, error = "failed", str(problem)
+    # Keys that begin with an underscore are for this run's own use and reach no journal and no record.
+    state.known.setdefault(change.address, {}).update(evidence)
+    public = {k: v for k, v in evidence.items() if not k.startswith("_")}
+    hands.journal.outcome(n, status, public, error)
+    return Outcome(change, status, public, error, started, hands.clock())
+
+
+def _hindrance(state: _State, change: Change) -> str:
+    """Why a change must not be attempted now; empty when nothing stands in its way."""
+    if change.phase == "grant" and state.rules_broken:
+        return "a change to the rules failed, and nothing is granted under rules that do not stand"
+    if change.phase == "grant" and change.group in state.broken:
+        return "an earlier step for the same subject failed"
+    if change.closes:
+        failed = [
+            p.system for (group, _), p in state.proofs.items() if group == change.group and p.status == "failed"
+        ]
+        if change.group in state.broken:
+            return "an earlier step of this containment failed; the next run goes on from here"
+        if failed:
+            return f"not proved: {', '.join(sorted(failed))}; the next run tries again"
+    return ""
+
+
+def _note(state: _State, n: int, outcome: Outcome) -> None:
+    state.outcomes[n] = outcome
+    if outcome.status != "applied":
+        state.broken.add(outcome.change.group)
+        state.rules_broken |= outcome.change.phase == "govern"
+    state.hands.progress(outcome)
+
+
+def _undone(change: Change, why: str) -> Outcome:
+    return Outcome(change, "not-attempted", error=why)
+
+
+def _prove(state: _State, contained: Sequence[Change]) -> None:
+    """Ask every system afresh about what was taken away; a later answer replaces an earlier one."""
+    asked = [c for c in contained if c.closes or c.after == {"disabled": True, "state": "containing"} or _takes(c)]
+    for prover in state.hands.provers if asked else ():
+        for proof in prover.prove(asked, state.known):
+            state.proofs[str(proof.subject), proof.system] = proof
+
+
+def _takes(change: Change) -> bool:
+    return change.action in ("revoke", "delete") and not change.closes
+
+
+def _still_unproved(state: _State, contained: Sequence[Change]) -> list[Change]:
+    """What the first round of proofs could not see: closed entities, and groups that nothing closes."""
+    asked_before = {group for group, _ in state.proofs}
+    return [c for c in contained if c.closes or c.group not in asked_before]
+
+
+def _after(state: _State, changes: Sequence[Change]) -> None:
+    """A failed CRL refresh breaks every subject whose revocation depended on it."""
+    failed = any(c.type == "ca.crl" for c in changes) and "ca.crl" in state.broken
+    if failed:
+        state.broken |= {
+            c.group for c in state.plan.changes if c.type == "ca.certificate" and c.action == "revoke"
+        }
+
+
+__all__ = ["Execution", "Hands", "Journal", "apply"]

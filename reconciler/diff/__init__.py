@@ -1,0 +1,6 @@
+"""Desired and actual, compared. Pure: the same two states and the same `now` give the same changes."""
+
+from reconciler.diff.estate import diff
+from reconciler.diff.holds import lift
+
+__all__ = ["diff", "lift"]

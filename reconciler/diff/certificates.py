@@ -1,0 +1,123 @@
+"""Certificates: what they must be, how long they last, and when a new one is due."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+
+from reconciler.diff.compare import differing
+from reconciler.diff.containment import revoke
+from reconciler.model.change import Action, Change
+from reconciler.model.manifest import SubjectRef
+from reconciler.model.resource import Fields, Resource
+
+CONTENT = ("profile", "profile_digest", "spki", "common_name", "uri_san")
+SHOWN_FACTS = ("serial", "not_after", "fingerprint")
+
+
+def converge_certificate(
+    subject: SubjectRef,
+    desired: Resource,
+    after: Fields,
+    actual: Resource | None,
+    orphans: Sequence[Resource],
+    now: datetime,
+) -> Iterator[Change]:
+    """Issue, adopt, rotate, redeliver or renew one credential's certificate; `after` has refs resolved."""
+    if actual is None or actual.facts.get("revoked") == "ours":
+        orphan = next((o for o in orphans if fits(desired, o)), None)
+        if orphan is not None:
+            yield _change(subject, desired, after, orphan, "update", "adopt what a crash left behind")
+        else:
+            yield _change(subject, desired, after, None, "create", "no certificate is in force")
+        return
+    before, changed = differing(actual.fields, after)
+    content = [name for name in CONTENT if name in changed]
+    if content:
+        reason = f"the manifest changed {', '.join(content)}"
+        yield _change(subject, desired, after, actual, "rotate", reason, before)
+    elif changed:
+        yield _change(subject, desired, after, actual, "update", f"repair {', '.join(changed)}", before)
+    elif renewal_due(desired, actual, now) and not key_too_old(desired, actual, now):
+        reason = f"renewal is due: the certificate ends {actual.facts['not_after']}"
+        yield _change(subject, desired, after, actual, "rotate", reason, routine=True)
+    yield from _end_overlap(subject, actual, now)
+
+
+def fits(desired: Resource, orphan: Resource) -> bool:
+    """Whether an unexplained live certificate is the very one we would issue: same key, same names."""
+    return all(orphan.facts.get(n) == desired.fields[n] for n in ("spki", "common_name", "uri_san"))
+
+
+def renewal_due(desired: Resource, actual: Resource, now: datetime) -> bool:
+    """Whether the certificate's real dates put it inside its renewal window.
+
+    The window is `renew_before`, at most a third of the real lifetime (a CA may have shortened it: without
+    this a short certificate would be renewed at every run), widened by up to a tenth of itself, by serial,
+    so that certificates issued together are not renewed together. A certificate that already reaches the
+    end of employment is not renewed.
+    """
+    end = desired.facts.get("end")
+    not_before, not_after = when(actual.facts["not_before"]), when(actual.facts["not_after"])
+    if end is not None and not_after >= when(f"{end}T00:00:00Z"):
+        return False
+    window = min(timedelta(seconds=desired.facts["renew_before"]), (not_after - not_before) / 3)
+    spread = hashlib.sha256(actual.facts["serial"].encode()).digest()[0] / 2560
+    return now >= not_after - window * (1 + spread)
+
+
+def key_too_old(desired: Resource, actual: Resource, now: datetime) -> bool:
+    """Whether the key has outlived the profile's `maxKeyAge`: then a new CSR is needed, not a renewal."""
+    limit = desired.facts.get("max_key_age")
+    return limit is not None and now - when(actual.facts["key_since"]) > timedelta(seconds=limit)
+
+
+def when(text: str) -> datetime:
+    """RFC 3339 UTC text to an aware datetime."""
+    return datetime.fromisoformat(text.replace("Z", "+00:00")).astimezone(UTC)
+
+
+def _end_overlap(subject: SubjectRef, actual: Resource, now: datetime) -> Iterator[Change]:
+    previous, until = actual.facts.get("previous"), actual.facts.get("previous_until")
+    if previous and until and previous in (actual.facts.get("serials") or ()) and now >= when(until):
+        yield Change(
+            actual.address,
+            subject,
+            "revoke",
+            "contain",
+            f"superseded; the overlap ended {until}",
+            before={"serials": [previous]},
+            after={"revoked": True},
+            actual=actual,
+            routine=True,
+        )
+
+
+def _change(
+    subject: SubjectRef,
+    desired: Resource,
+    after: Fields,
+    actual: Resource | None,
+    action: Action,
+    reason: str,
+    before: Fields | None = None,
+    *,
+    routine: bool = False,
+) -> Change:
+    seen = {n: actual.facts.get(n) for n in SHOWN_FACTS} if actual is not None else None
+    return Change(
+        desired.address,
+        subject,
+        action,
+        "grant",
+        reason,
+        before={**(seen or {}), **(before or {})} if seen is not None else None,
+        after=dict(after),
+        desired=Resource(desired.address, subject, after, desired.facts),
+        actual=actual,
+        routine=routine,
+    )
+
+
+__all__ = ["converge_certificate", "fits", "key_too_old", "renewal_due", "revoke", "when"]

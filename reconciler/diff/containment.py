@@ -1,0 +1,119 @@
+"""Taking power away from one subject, in the order that leaves no gap."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from reconciler.model.change import Change
+from reconciler.model.manifest import SubjectRef
+from reconciler.model.resource import Actual, Hold, Resource
+
+
+def contain(
+    subject: SubjectRef | None, resources: Sequence[Resource], why: str, *, remove: bool, sealed: bool
+) -> Iterator[Change]:
+    """Disable the entity, delete logins, revoke certificates and tokens; last, delete or seal the entity.
+
+    `remove` deletes the entity at the end (a leaver); otherwise it stays disabled with its state sealed as
+    `contained` (suspension, hold), which apply writes only once every proof holds. `sealed` is false when
+    a system could not be seen: then the last step waits for a later plan.
+    """
+    entity = next((r for r in resources if r.type == "vault.entity"), None)
+    settled = entity is not None and entity.fields["disabled"] and entity.fields["state"] == "contained"
+    work: list[Change] = []
+    if entity is not None and not (entity.fields["disabled"] and entity.fields["state"] != "active"):
+        work.append(_disable(subject, entity, why))
+    work += [_delete_login(subject, r, why) for r in resources if r.type == "vault.login"]
+    work += [c for r in resources if r.type == "ca.certificate" for c in revoke(subject, r, why)]
+    if entity is not None and (work or remove or not settled):
+        work.append(_revoke_tokens(subject, entity, why))
+        if sealed:
+            work.append(_delete_entity(subject, entity, why) if remove else _seal(subject, entity, why))
+    yield from work
+
+
+def revoke(subject: SubjectRef | None, certificate: Resource, why: str) -> Iterator[Change]:
+    """Revoke every live serial of one credential, and withdraw its delivery."""
+    orphan = "/orphan/" in certificate.address
+    serials = [certificate.facts["serial"]] if orphan else list(certificate.facts.get("serials") or ())
+    yield Change(
+        certificate.address,
+        subject,
+        "revoke",
+        "contain",
+        why,
+        before={"serials": serials, "not_after": certificate.facts.get("not_after")},
+        after={"revoked": True},
+        actual=certificate,
+    )
+
+
+def hold(subject: SubjectRef, why: str, entity: Resource | None) -> Change:
+    """Mark the subject so that nothing is granted to it until somebody releases it."""
+    return Change(
+        f"vault.entity/{subject}",
+        subject,
+        "hold",
+        "contain",
+        why,
+        before={"hold": None},
+        after={"hold": why},
+        actual=entity,
+    )
+
+
+def held(actual: Actual, subject: SubjectRef, previously: SubjectRef | None) -> Hold | None:
+    """The hold on a subject. A hold follows its subject through a rename."""
+    found = actual.holds.get(subject)
+    return found or (actual.holds.get(previously) if previously else None)
+
+
+def _disable(subject: SubjectRef | None, entity: Resource, why: str) -> Change:
+    before = {"disabled": entity.fields["disabled"], "state": entity.fields["state"]}
+    return Change(
+        entity.address,
+        subject,
+        "update",
+        "contain",
+        why,
+        before=before,
+        after={"disabled": True, "state": "containing"},
+        actual=entity,
+    )
+
+
+def _seal(subject: SubjectRef | None, entity: Resource, why: str) -> Change:
+    return Change(
+        entity.address,
+        subject,
+        "update",
+        "contain",
+        f"{why}; proved, so sealed",
+        before={"state": "containing"},
+        after={"disabled": True, "state": "contained"},
+        actual=entity,
+    )
+
+
+def _delete_entity(subject: SubjectRef | None, entity: Resource, why: str) -> Change:
+    before = {"name": entity.fields["name"], "policies": list(entity.fields["policies"])}
+    return Change(entity.address, subject, "delete", "contain", why, before=before, after=None, actual=entity)
+
+
+def _delete_login(subject: SubjectRef | None, login: Resource, why: str) -> Change:
+    before = {n: login.fields.get(n) for n in ("allowed_common_names", "allowed_uri_sans")}
+    return Change(login.address, subject, "delete", "contain", why, before=before, after=None, actual=login)
+
+
+def _revoke_tokens(subject: SubjectRef | None, entity: Resource, why: str) -> Change:
+    path = entity.address.split("/", 1)[1]
+    return Change(
+        f"vault.token/{path}",
+        subject,
+        "revoke",
+        "contain",
+        why,
+        before={"entity": entity.facts["id"]},
+        after={"live": 0},
+        actual=entity,
+    )

@@ -1,0 +1,130 @@
+"""Giving one active subject exactly what its manifest says: no more, and no less."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from reconciler.diff.certificates import converge_certificate, fits
+from reconciler.diff.compare import answered, differing, resolve
+from reconciler.diff.containment import contain, revoke
+from reconciler.model.change import Change, Phase
+from reconciler.model.manifest import SubjectRef
+from reconciler.model.resource import Actual, Address, Fields, Resource
+
+UNEXPLAINED = "no manifest explains it"
+# A live entity's lists: what is there and not desired is power to take away.
+POWER = ("policies", "aliases")
+# Longer than desired is power too; every other deviation of a login loosens its binding.
+HARMLESS_IF_SHORTER = ("token_ttl", "token_max_ttl", "token_explicit_max_ttl")
+
+
+def converge(
+    subject: SubjectRef, wanted: Sequence[Resource], present: Sequence[Resource], actual: Actual, now: datetime
+) -> Iterator[Change]:
+    """Changes for one active subject that nobody holds."""
+    found: Mapping[Address, Resource] = {r.address: r for r in present}
+    orphans = [r for r in present if "/orphan/" in r.address]
+    adopted: set[Address] = set()
+    for resource in wanted:
+        if not answered(actual, resource.address):
+            continue
+        there = found.get(resource.address)
+        after = resolve(resource.fields, actual, there)
+        match resource.type:
+            case "ca.certificate":
+                made = list(converge_certificate(subject, resource, after, there, orphans, now))
+                adopted |= {c.actual.address for c in made if c.actual is not None}
+                yield from made
+            case "vault.entity":
+                yield from _converge_entity(subject, resource, after, there)
+            case _:
+                yield from _converge_login(subject, resource, after, there)
+    wanted_addresses = {r.address for r in wanted}
+    for extra in present:
+        if extra.address not in wanted_addresses and extra.address not in adopted:
+            yield from _remove(subject, extra)
+
+
+def _remove(subject: SubjectRef, extra: Resource) -> Iterator[Change]:
+    if extra.type == "ca.certificate":
+        yield from revoke(subject, extra, UNEXPLAINED)
+    elif extra.type == "vault.login":
+        before = dict(extra.fields)
+        yield Change(extra.address, subject, "delete", "contain", UNEXPLAINED, before=before, actual=extra)
+    else:
+        yield from contain(subject, [extra], UNEXPLAINED, remove=True, sealed=True)
+
+
+def _converge_entity(
+    subject: SubjectRef, desired: Resource, after: Fields, actual: Resource | None
+) -> Iterator[Change]:
+    if actual is None:
+        yield _change(subject, desired, after, None, "grant", "the manifest asks for it")
+        return
+    narrowed: dict[str, Any] = dict(actual.fields)
+    for name in POWER:
+        narrowed[name] = [v for v in actual.fields[name] if v in after[name]]
+    before, less = differing(actual.fields, narrowed)
+    if less:
+        reason = "; ".join(f"no longer in {n}: {', '.join(_lost(before[n], less[n]))}" for n in less)
+        yield _change(subject, desired, narrowed, actual, "contain", reason)
+    _, more = differing(narrowed, after)
+    if more:
+        onward = replace(actual, fields=narrowed)
+        yield _change(subject, desired, after, onward, "grant", _widening(actual, more))
+
+
+def _converge_login(
+    subject: SubjectRef, desired: Resource, after: Fields, actual: Resource | None
+) -> Iterator[Change]:
+    if actual is None:
+        yield _change(subject, desired, after, None, "grant", "the manifest asks for it")
+        return
+    before, changed = differing(actual.fields, after)
+    if not changed:
+        return
+    shorter = all(n in HARMLESS_IF_SHORTER and (before[n] or 0) < changed[n] for n in changed)
+    phase: Phase = "grant" if shorter else "contain"
+    yield _change(subject, desired, after, actual, phase, f"restore {', '.join(sorted(changed))}")
+
+
+def _change(
+    subject: SubjectRef | None,
+    desired: Resource,
+    after: Fields,
+    actual: Resource | None,
+    phase: Phase,
+    reason: str,
+) -> Change:
+    made = Resource(desired.address, subject, after, desired.facts)
+    if actual is None:
+        return Change(desired.address, subject, "create", phase, reason, after=dict(after), desired=made)
+    before, changed = differing(actual.fields, after)
+    return Change(
+        desired.address,
+        subject,
+        "update",
+        phase,
+        reason,
+        before=before,
+        after=changed,
+        desired=made,
+        actual=actual,
+    )
+
+
+def _lost(before: Sequence[str], after: Sequence[str]) -> list[str]:
+    return [v for v in before if v not in after]
+
+
+def _widening(actual: Resource, more: Mapping[str, Any]) -> str:
+    if "disabled" in more:
+        return "the manifest is active again, and nobody holds it"
+    gained = [v for n in POWER if n in more for v in more[n] if v not in actual.fields[n]]
+    return f"gains {', '.join(gained)}" if gained else f"restore {', '.join(sorted(more))}"
+
+
+__all__ = ["UNEXPLAINED", "converge", "fits"]

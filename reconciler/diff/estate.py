@@ -1,0 +1,133 @@
+"""The whole estate: every subject by its lifecycle, then what belongs to no subject."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+
+from reconciler.diff.compare import answered, differing, resolve
+from reconciler.diff.containment import contain, held, hold
+from reconciler.diff.convergence import UNEXPLAINED, converge
+from reconciler.diff.holds import foreign_containment
+from reconciler.model.change import Change, Phase
+from reconciler.model.manifest import SubjectRef
+from reconciler.model.resource import Actual, Desired, Resource
+
+BySubject = Mapping[SubjectRef | None, Sequence[Resource]]
+
+
+def diff(desired: Desired, actual: Actual, now: datetime) -> tuple[Change, ...]:
+    """Every change that would make actual equal desired, containment included, in no particular order.
+
+    `now` decides only what is routine (renewals, ended overlaps, a stale CRL), never what is reviewed.
+    """
+    wanted, present = _by_subject(desired.resources.values()), _by_subject(actual.resources.values())
+    subjects = {s for s in (*desired.lifecycles, *present) if s is not None} - desired.frozen
+    changes = [c for s in sorted(subjects) for c in _subject(s, desired, actual, wanted, present, now)]
+    changes += _strays(present.get(None, ()), actual)
+    changes += _rules(wanted.get(None, ()), present.get(None, ()), desired, actual)
+    changes += _crl(desired, actual, changes)
+    return tuple(changes)
+
+
+def _by_subject(resources: Iterable[Resource]) -> BySubject:
+    grouped: defaultdict[SubjectRef | None, list[Resource]] = defaultdict(list)
+    for resource in resources:
+        grouped[resource.subject].append(resource)
+    return grouped
+
+
+def _subject(
+    subject: SubjectRef, desired: Desired, actual: Actual, wanted: BySubject, present: BySubject, now: datetime
+) -> Iterator[Change]:
+    lifecycle = desired.lifecycles.get(subject)
+    resources = present.get(subject, ())
+    all_seen = not actual.unavailable
+    if lifecycle is None and not desired.absence_is_intent:
+        return
+    if lifecycle is None or lifecycle == "left":
+        why = desired.reasons.get(subject) or _departure(subject, desired)
+        yield from contain(subject, resources, why, remove=True, sealed=all_seen)
+        return
+    entity = next((r for r in resources if r.type == "vault.entity"), None)
+    standing = held(actual, subject, desired.previously.get(subject))
+    emergency = ""
+    if lifecycle == "active" and standing is None:
+        emergency = foreign_containment(resources, all_seen=all_seen)
+        if emergency:
+            yield hold(subject, emergency, entity)
+    if lifecycle == "suspended" or standing is not None or emergency:
+        why = desired.reasons.get(subject) or emergency or (f"on hold since {standing.at}" if standing else "")
+        yield from contain(subject, resources, why, remove=False, sealed=all_seen)
+        return
+    yield from converge(subject, wanted.get(subject, ()), resources, actual, now)
+
+
+def _departure(subject: SubjectRef, desired: Desired) -> str:
+    new = next((new for new, old in desired.previously.items() if old == subject), None)
+    return f"renamed to {new}" if new else "its manifest was deleted"
+
+
+def _strays(resources: Sequence[Resource], actual: Actual) -> Iterator[Change]:
+    """Ours, but of no subject that can be told: contained one by one."""
+    for resource in sorted(resources, key=lambda r: r.address):
+        if resource.type in ("vault.entity", "vault.login", "ca.certificate"):
+            sealed = not actual.unavailable
+            yield from contain(None, [resource], UNEXPLAINED, remove=True, sealed=sealed)
+
+
+def _rules(
+    wanted: Sequence[Resource], present: Sequence[Resource], desired: Desired, actual: Actual
+) -> Iterator[Change]:
+    """Policies and certificate profiles: the rules themselves, so every change to them is `govern`.
+
+    A rule is deleted only when the whole tree was read and is valid: an invalid Role is not a deleted one.
+    """
+    kinds = ("vault.policy", "ca.profile")
+    there = {r.address: r for r in present if r.type in kinds}
+    govern: Phase = "govern"
+    for resource in sorted((r for r in wanted if r.type in kinds), key=lambda r: r.address):
+        if not answered(actual, resource.address):
+            continue
+        after = resolve(resource.fields, actual)
+        standing = there.pop(resource.address, None)
+        made = Resource(resource.address, None, after, resource.facts)
+        if standing is None:
+            why = "the manifest asks for it"
+            yield Change(resource.address, None, "create", govern, why, after=dict(after), desired=made)
+        elif standing.fields != after:
+            before, changed = differing(standing.fields, after)
+            why = f"differs in {', '.join(sorted(changed))}"
+            yield Change(resource.address, None, "update", govern, why, before, changed, made, standing)
+    if desired.frozen or not desired.absence_is_intent:
+        return
+    for address, extra in sorted(there.items()):
+        yield Change(address, None, "delete", govern, UNEXPLAINED, before=dict(extra.fields), actual=extra)
+
+
+def _crl(desired: Desired, actual: Actual, changes: Sequence[Change]) -> Iterator[Change]:
+    """One CRL refresh for all revocations of the plan, for a CRL out of step, or for one that grows old."""
+    wanted, there = desired.resources.get("ca.crl"), actual.resources.get("ca.crl")
+    if wanted is None or there is None:
+        return
+    before, after = differing(there.fields, wanted.fields)
+    revocations = [c for c in changes if c.type == "ca.certificate" and c.action == "revoke"]
+    reviewed = any(not c.routine for c in revocations)
+    out_of_step = not there.fields["in_step"]
+    if not revocations and not after:
+        return
+    why = "revocations must reach every place that checks them" if revocations else ""
+    why = why or ("cert auth and the CA disagree" if out_of_step else "it is close to its end")
+    yield Change(
+        "ca.crl",
+        None,
+        "update",
+        "contain",
+        why,
+        before=before or dict(there.fields),
+        after=after or dict(wanted.fields),
+        desired=wanted,
+        actual=there,
+        routine=not reviewed and not out_of_step,
+    )

@@ -1,0 +1,46 @@
+"""Readers -> Actual. A system that does not answer is named, and the others are seen all the same."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from reconciler.errors import IdacError, Rejected, TargetError
+from reconciler.model.manifest import Finding, SubjectRef
+from reconciler.model.resource import Actual, Address, Hold, Observation, Resource, Value
+from reconciler.providers.protocol import Reader
+
+
+def observe(readers: Sequence[Reader]) -> Actual:
+    """Ask every reader once. Raises the last `TargetError` only when no system answered at all."""
+    resources: dict[Address, Resource] = {}
+    holds: dict[SubjectRef, Hold] = {}
+    unmanaged: list[str] = []
+    foreign: list[Finding] = []
+    target: dict[str, Value] = {}
+    unavailable: dict[str, str] = {}
+    failure: IdacError | None = None
+    for reader in readers:
+        try:
+            seen = reader.observe()
+        except TargetError as error:
+            unavailable[reader.name] = str(error)
+            failure = error
+            continue
+        _add(resources, seen)
+        holds.update({h.subject: h for h in seen.holds})
+        unmanaged += seen.unmanaged
+        foreign += seen.foreign
+        target.update(seen.target)
+    if failure is not None and len(unavailable) == len(readers):
+        raise failure
+    return Actual(resources, holds, tuple(sorted(unmanaged)), tuple(foreign), target, unavailable)
+
+
+def _add(resources: dict[Address, Resource], seen: Observation) -> None:
+    for resource in seen.resources:
+        if resource.address in resources:
+            raise Rejected(
+                f"two objects in the target claim the address {resource.address}",
+                remedy="find which one was made by hand and remove it",
+            )
+        resources[resource.address] = resource

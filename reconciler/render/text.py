@@ -1,0 +1,186 @@
+"""Plans and outcomes for people at a terminal. Reads like Terraform's; containment comes first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
+from typing import Any
+
+from reconciler.model.change import PHASES, Change
+from reconciler.model.manifest import Finding
+from reconciler.model.outcome import Outcome, Proof
+from reconciler.model.plan import Plan, PlanTicket
+from reconciler.render.safe import safe
+
+Paint = Callable[[str, str], str]  # (colour name, text) -> text
+
+SIGNS = {"create": "+", "update": "~", "rotate": "±", "revoke": "×", "delete": "-", "hold": "!", "release": "○"}
+COLOURS = {"+": "green", "~": "yellow", "±": "yellow", "×": "red", "-": "red", "!": "magenta", "○": "green"}
+HEADS = {
+    "contain": "Contain — power taken away, before anything is given",
+    "govern": "Govern — the rules themselves change",
+    "grant": "Grant — what the rules already allow",
+}
+_CODES = {"green": "32", "yellow": "33", "red": "31", "magenta": "35", "bold": "1", "dim": "2"}
+
+
+def painter(colour: bool) -> Paint:
+    """ANSI colours, or none."""
+    if not colour:
+        return lambda name, text: text
+    return lambda name, text: f"\x1b[{_CODES[name]}m{text}\x1b[0m"
+
+
+def plan_text(plan: Plan, ticket: PlanTicket | None, *, colour: bool = False) -> str:
+    """The whole plan. Everything that came from a manifest or a server is made harmless first."""
+    return "\n".join(_plan_lines(plan, ticket, painter(colour))) + "\n"
+
+
+def _plan_lines(plan: Plan, ticket: PlanTicket | None, paint: Paint) -> Iterator[str]:
+    yield from finding_lines(plan.findings, paint)
+    for provider, why in sorted(plan.pending.items()):
+        yield paint("red", f"Not seen: {provider}: {safe(why)}")
+    if plan.empty:
+        yield paint("green", "No changes.") + " What stands is what the manifests say."
+    else:
+        yield "idac will do the following, in this order:"
+    for phase in PHASES:
+        changes = [c for c in plan.changes if c.phase == phase]
+        if changes:
+            yield from ["", paint("bold", HEADS[phase])]
+            yield from _phase_lines(changes, paint)
+    if plan.routine:
+        yield from ["", paint("bold", "Routine — allowed without review, outside the digest")]
+        yield from _phase_lines(plan.routine, paint)
+    if plan.unmanaged:
+        yield from ["", paint("dim", f"Not ours, never touched: {safe(', '.join(plan.unmanaged))}")]
+    yield from _guard_lines(plan, paint)
+    yield from ["", paint("bold", _totals(plan))]
+    if not plan.empty and ticket is not None:
+        yield paint("dim", f"Digest sha256:{plan.digest}")
+        yield paint("dim", f"Plan {ticket.plan_id}, good until {ticket.expires_at}")
+
+
+def _phase_lines(changes: Sequence[Change], paint: Paint) -> Iterator[str]:
+    for group, members in groupby(
+        sorted(changes, key=lambda c: (c.subject is None, c.group)), key=lambda c: c.group
+    ):
+        several = list(members)
+        if several[0].subject is not None:
+            yield from ["", f"  {paint('bold', safe(group))} {_meaning(several)}"]
+        else:
+            yield ""
+        for change in sorted(several, key=lambda c: c.order):
+            yield from _change_lines(change, paint)
+
+
+def _meaning(changes: Sequence[Change]) -> str:
+    """What a group of changes means for its subject, in words a risk officer reads."""
+    if any(c.closes for c in changes):
+        verb = "leaves" if any(c.action == "delete" and c.closes for c in changes) else "is contained"
+        return f"{verb} and loses everything: {safe(_shown_reason(changes))}"
+    gained = _list_change(changes, "policies", gained=True)
+    lost = _list_change(changes, "policies", gained=False)
+    words = [f"gains {', '.join(gained)}"] * bool(gained) + [f"loses {', '.join(lost)}"] * bool(lost)
+    return "; ".join(words) if words else safe(changes[0].reason)
+
+
+def _shown_reason(changes: Sequence[Change]) -> str:
+    return next((c.reason for c in changes if not c.closes), changes[0].reason)
+
+
+def _list_change(changes: Sequence[Change], name: str, *, gained: bool) -> list[str]:
+    found: set[str] = set()
+    for change in changes:
+        before, after = set((change.before or {}).get(name) or ()), set((change.after or {}).get(name) or ())
+        found |= (after - before) if gained else (before - after) if name in (change.after or {}) else set()
+    return [safe(v) for v in sorted(found)]
+
+
+def _change_lines(change: Change, paint: Paint) -> Iterator[str]:
+    sign = SIGNS[change.action]
+    why = "" if change.subject is not None and change.action != "rotate" else f"  # {change.reason}"
+    yield f"  {paint(COLOURS[sign], sign)} {safe(change.address)}{paint('dim', safe(why))}"
+    before, after = change.before or {}, change.after or {}
+    if change.action == "delete" or change.closes:
+        return
+    for name in sorted(before.keys() | after.keys()):
+        yield from _field_lines(name, before, after, change)
+
+
+def _field_lines(name: str, before: Mapping[str, Any], after: Mapping[str, Any], change: Change) -> Iterator[str]:
+    old, new = before.get(name), after.get(name)
+    if old == new or (new in (None, "", [], False) and change.action == "create"):
+        return
+    if change.action == "create":
+        yield f"      {name} = {_value(new)}"
+    elif name in after and name in before:
+        yield f"      {name}: {_value(old)} → {_value(new)}"
+    elif name in after:
+        yield f"      {name} → {_value(new)}"
+    else:
+        yield f"      {name}: {_value(old)}"
+
+
+def _value(value: Any, limit: int = 96) -> str:
+    if isinstance(value, dict) and value.keys() == {"ref"}:
+        return f"(known after apply: {safe(value['ref'])})"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(_value(v) for v in value) + "]"
+    text = safe("none" if value is None else value)
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
+def _totals(plan: Plan) -> str:
+    parts = [
+        f"{count} to {action}" for action, count in plan.summary.items() if count or action in ("create", "delete")
+    ]
+    text = f"Plan: {', '.join(parts)}."
+    return text + (f" {len(plan.routine)} routine." if plan.routine else "")
+
+
+def _guard_lines(plan: Plan, paint: Paint) -> Iterator[str]:
+    for guard in plan.refused:
+        yield from ["", f"{paint('red', f'Refused {guard.code}')}: {safe(guard.message)}"]
+
+
+def finding_lines(findings: Iterable[Finding], paint: Paint) -> Iterator[str]:
+    """One line a finding: place, severity, code, message."""
+    colours = {"error": "red", "warning": "yellow", "info": "dim"}
+    for finding in findings:
+        where = (
+            f"{safe(finding.origin)}: "
+            if finding.origin
+            else f"{safe(finding.subject)}: "
+            if finding.subject
+            else ""
+        )
+        severity = paint(colours[finding.severity], finding.severity)
+        yield f"{where}{severity} {finding.code}: {safe(finding.message)}"
+
+
+def outcome_text(outcomes: Sequence[Outcome], proofs: Sequence[Proof], *, colour: bool = False) -> str:
+    """What was done, what was not, and what is proved dead."""
+    return "\n".join(_outcome_lines(outcomes, proofs, painter(colour))) + "\n"
+
+
+def _outcome_lines(outcomes: Sequence[Outcome], proofs: Sequence[Proof], paint: Paint) -> Iterator[str]:
+    for outcome in outcomes:
+        if outcome.status != "applied":
+            words = "failed" if outcome.status == "failed" else "not attempted"
+            where = f"{outcome.change.action} {safe(outcome.change.address)}"
+            yield f"  {paint('red', words)}: {where}: {safe(outcome.error)}"
+    for subject, group in groupby(
+        sorted(proofs, key=lambda p: (str(p.subject), p.system)), key=lambda p: p.subject
+    ):
+        yield from ["", f"  {paint('bold', safe(subject))}"]
+        for proof in group:
+            status = paint(_PROOF_COLOURS[proof.status], f"{proof.status:<12}")
+            yield f"    {status} {safe(proof.system)}: {safe(proof.detail)}"
+    done = sum(1 for o in outcomes if o.status == "applied")
+    yield from ["", paint("bold", f"Applied {done} of {len(outcomes)} changes.")]
+
+
+_PROOF_COLOURS = {"proved": "green", "failed": "red", "told": "yellow", "not-covered": "dim"}

@@ -1,0 +1,139 @@
+"""Guards: what may not be done however well it is meant. Each message gives subject, figure, limit, remedy."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from reconciler.model.change import Change
+from reconciler.model.estate import Estate, RemovalBudget
+from reconciler.model.manifest import Finding, SubjectRef, Tree
+from reconciler.model.plan import Guard
+from reconciler.model.resource import Actual, Desired
+
+
+def judge(
+    changes: Sequence[Change],
+    desired: Desired,
+    actual: Actual,
+    estate: Estate,
+    tree: Tree,
+    findings: Sequence[Finding],
+) -> tuple[Guard, ...]:
+    """The verdict of every guard on these changes, passed ones included."""
+    return (
+        *_removal_budget(desired, actual, estate),
+        _whole_tree(tree),
+        _valid_manifests(findings),
+        _barred_subjects(findings, changes),
+        _ownership(actual),
+        _issuance_cap(changes, estate),
+        _routine_cap(changes, estate),
+        _everything_seen(actual),
+    )
+
+
+def _removal_budget(desired: Desired, actual: Actual, estate: Estate) -> list[Guard]:
+    live = {r.subject for r in actual.resources.values() if r.subject is not None}
+    renamed = set(desired.previously.values())
+    leaving = {s for s in live if _leaves(s, desired) and s not in renamed}
+    policy = estate.spec.policy
+    guards = [_budget("in total", len(leaving), len(live), policy.removals)]
+    have, going = Counter(s.kind for s in live), Counter(s.kind for s in leaving)
+    for kind, count in sorted(going.items()):
+        limit = policy.removals_per_kind.get(kind, policy.removals)
+        guards.append(_budget(f"of kind {kind}", count, have[kind], limit))
+    return guards
+
+
+def _leaves(subject: SubjectRef, desired: Desired) -> bool:
+    if subject in desired.frozen:
+        return False
+    lifecycle = desired.lifecycles.get(subject)
+    return lifecycle == "left" or (lifecycle is None and desired.absence_is_intent)
+
+
+def _budget(what: str, leaving: int, live: int, limit: RemovalBudget) -> Guard:
+    share = max(1, live * limit.percent // 100)  # one leaver never fails on a small desk
+    allowed = min(limit.absolute, share)
+    message = f"{leaving} of {live} subjects {what} would be removed; the budget is {allowed}"
+    message += f" ({limit.absolute} at most, {limit.percent} % at most)"
+    if leaving <= allowed:
+        return Guard("G01", "passed", message)
+    return Guard(
+        "G01",
+        "refused",
+        message + " — split the change, or have the policy's owners raise the budget",
+        stops="everything",
+    )
+
+
+def _whole_tree(tree: Tree) -> Guard:
+    if tree.absence_is_intent:
+        return Guard("G02", "passed", f"the whole tree was read: {len(tree.manifests)} manifests")
+    return Guard(
+        "G02",
+        "refused",
+        f"a missing manifest does not mean that somebody left: {tree.why_not} — nothing is removed by deletion "
+        "and nothing is granted until the tree is whole; contain a leaver with `status: left`",
+    )
+
+
+def _valid_manifests(findings: Sequence[Finding]) -> Guard:
+    invalid = [f for f in findings if f.severity == "error" and f.subject is None]
+    if not invalid:
+        return Guard("G03", "passed", "the manifests are valid")
+    first = invalid[0]
+    where = f"{first.origin}: " if first.origin else ""
+    return Guard(
+        "G03",
+        "refused",
+        f"{len(invalid)} error{'s' * (len(invalid) > 1)} in the manifests, the first at {where}{first.message} — "
+        "containment goes on, grants wait until they are mended",
+    )
+
+
+def _barred_subjects(findings: Sequence[Finding], changes: Sequence[Change]) -> Guard:
+    blocked = sorted({f.subject for f in findings if f.severity == "error" and f.subject is not None})
+    withheld = sum(1 for c in changes if c.phase == "grant" and str(c.subject) in blocked)
+    if not blocked:
+        return Guard("G04", "passed", "no subject is barred from grants")
+    names = ", ".join(blocked[:5]) + (f" and {len(blocked) - 5} more" if len(blocked) > 5 else "")
+    message = f"{names} may be granted nothing: see the findings; {withheld} changes withheld"
+    # Only those subjects' grants are withheld; the rest of the plan is not stopped by this.
+    return Guard("G04", "passed" if not withheld else "refused", message + " — mend the findings", stops="nothing")
+
+
+def _ownership(actual: Actual) -> Guard:
+    if not actual.foreign:
+        return Guard("G05", "passed", "nothing in this estate's name space belongs to another")
+    first = actual.foreign[0].message
+    return Guard(
+        "G05",
+        "refused",
+        f"{len(actual.foreign)} object{'s' * (len(actual.foreign) > 1)} in this estate's name space belong to "
+        f"another owner: {first} — settle who owns them; nothing of another owner is ever touched",
+    )
+
+
+def _issuance_cap(changes: Sequence[Change], estate: Estate) -> Guard:
+    issued = sum(1 for c in changes if c.type == "ca.certificate" and c.action in ("create", "rotate"))
+    cap = estate.spec.policy.issuance_cap
+    message = f"{issued} certificates would be issued; the cap is {cap} a run"
+    if issued <= cap:
+        return Guard("G06", "passed", message)
+    return Guard("G06", "refused", message + " — split the change, or have the policy's owners raise issuanceCap")
+
+
+def _routine_cap(changes: Sequence[Change], estate: Estate) -> Guard:
+    routine = [c for c in changes if c.routine]
+    cap = estate.spec.policy.routine_cap
+    message = f"{len(routine)} routine changes are due; the cap is {cap} a run"
+    return Guard("G07", "passed", message + ("" if len(routine) <= cap else "; the rest waits for the next run"))
+
+
+def _everything_seen(actual: Actual) -> Guard:
+    if not actual.unavailable:
+        return Guard("G08", "passed", "every system answered")
+    silent = "; ".join(f"{name}: {why}" for name, why in sorted(actual.unavailable.items()))
+    return Guard("G08", "refused", f"not every system answered ({silent}) — what can be contained is; grants wait")

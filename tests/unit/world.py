@@ -1,0 +1,178 @@
+"""A world in memory: states to compare, and what each change would do to them.
+
+It is a model of the target systems for testing `diff` alone. The real systems are tested in
+tests/contract and tests/integration; nothing here stands in for them there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Any
+
+from reconciler.model.change import Change
+from reconciler.model.manifest import SubjectRef
+from reconciler.model.resource import Actual, Desired, Hold, Lifecycle, Resource, ref
+
+NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+SERIALS = count(1)
+
+
+def stamp(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def entity(
+    subject: SubjectRef, policies: Iterable[str] = ("p1",), *, disabled: bool = False, state: str = "active",
+    id: str | None = "", aliases: Iterable[str] | None = None,
+) -> Resource:  # fmt: skip
+    fields = {
+        "name": f"idac-t-{subject.principal}",
+        "estate": "t",
+        "subject": str(subject),
+        "policies": sorted(policies),
+        "aliases": list(aliases) if aliases is not None else [f"idac-t-cert:{subject.principal}"],
+        "disabled": disabled,
+        "state": state,
+    }
+    facts = {"id": id or f"id-{subject.principal}"} if id is not None else {}
+    return Resource(f"vault.entity/{subject}", subject, fields, facts)
+
+
+def login(subject: SubjectRef, credential: str = "mtls", **changed: Any) -> Resource:
+    fields = {
+        "allowed_common_names": [subject.principal],
+        "allowed_uri_sans": [f"spiffe://t.test/{subject}"],
+        "token_policies": [],
+        "token_ttl": 900,
+        **changed,
+    }
+    return Resource(f"vault.login/{subject}/{credential}", subject, fields)
+
+
+def certificate(subject: SubjectRef, credential: str = "mtls", spki: str = "k1", **facts: Any) -> Resource:
+    """A desired certificate."""
+    return Resource(
+        f"ca.certificate/{subject}/{credential}",
+        subject,
+        {
+            "profile": "mtls",
+            "profile_digest": "d1",
+            "spki": spki,
+            "common_name": subject.principal,
+            "uri_san": f"spiffe://t.test/{subject}",
+            "entity": ref(f"vault.entity/{subject}", "id"),
+            "delivery": "intact",
+        },
+        {"csr": "PEM", "ttl": 86400, "renew_before": 28800, "max_key_age": None, "overlap": 3600, **facts},
+    )
+
+
+def issued(
+    wanted: Resource, *, age: timedelta = timedelta(0), life: timedelta = timedelta(days=1), **more: Any
+) -> Resource:
+    """The actual certificate that issuing a desired one gives."""
+    serial = f"{next(SERIALS):02x}:aa"
+    facts = {
+        "serial": serial,
+        "serials": [serial],
+        "not_before": stamp(NOW - age),
+        "not_after": stamp(NOW - age + life),
+        "fingerprint": f"f-{serial}",
+        "key_since": stamp(NOW - age),
+        "issued_at": stamp(NOW - age),
+        "revoked": "no",
+        "previous": None,
+        "previous_until": None,
+        **more,
+    }
+    fields = {**wanted.fields, "entity": f"id-{wanted.subject.principal}" if wanted.subject else ""}
+    return Resource(wanted.address, wanted.subject, fields, facts)
+
+
+def orphan(wanted: Resource, serial: str = "0f:f0", **facts: Any) -> Resource:
+    names = {n: wanted.fields[n] for n in ("spki", "common_name", "uri_san")}
+    dates = {"not_before": stamp(NOW), "not_after": stamp(NOW + timedelta(days=1))}
+    return Resource(
+        f"ca.certificate/orphan/{serial}", wanted.subject, {}, {"serial": serial, **names, **dates, **facts}
+    )
+
+
+def crl(*, fresh: bool = True, in_step: bool = True) -> Resource:
+    return Resource("ca.crl", None, {"fresh": fresh, "in_step": in_step}, {"number": "1"})
+
+
+def policy(name: str, document: str = "{}") -> Resource:
+    return Resource(f"vault.policy/role/{name}", None, {"name": f"idac-t-role-{name}", "document": document})
+
+
+def desired(resources: Iterable[Resource], lifecycles: Mapping[SubjectRef, Lifecycle], **more: Any) -> Desired:
+    return Desired({r.address: r for r in (*resources, crl())}, dict(lifecycles), **more)
+
+
+def actual(resources: Iterable[Resource], holds: Iterable[Hold] = (), **more: Any) -> Actual:
+    return Actual({r.address: r for r in (crl(), *resources)}, {h.subject: h for h in holds}, **more)
+
+
+def advance(state: Actual, changes: Iterable[Change]) -> Actual:
+    """The state after these changes, as the writers' contract has it."""
+    for change in sorted(changes, key=lambda c: c.order):
+        state = _advance(state, change)
+    return state
+
+
+def _advance(state: Actual, change: Change) -> Actual:
+    resources, holds = dict(state.resources), dict(state.holds)
+    there = resources.get(change.address)
+    match change.type, change.action:
+        case "vault.entity", "hold":
+            assert change.subject is not None
+            holds[change.subject] = Hold(change.subject, change.reason, "test", stamp(NOW))
+        case "vault.entity", "release":
+            holds.pop(change.subject, None)  # type: ignore[arg-type]
+        case "vault.token", _:
+            pass
+        case "ca.crl", _:
+            resources["ca.crl"] = crl()
+        case "ca.certificate", "revoke":
+            assert there is not None
+            _revoke(resources, there, change)
+        case "ca.certificate", "update" if change.actual is not None and "/orphan/" in change.actual.address:
+            assert change.desired is not None
+            resources.pop(change.actual.address)
+            serial = change.actual.facts["serial"]
+            resources[change.address] = issued(change.desired, serial=serial, serials=[serial])
+        case "ca.certificate", "create" | "rotate":
+            assert change.desired is not None
+            new = issued(change.desired)
+            if there is not None and change.action == "rotate":
+                old = there.facts["serial"]
+                more = {"previous": old, "previous_until": stamp(NOW + timedelta(hours=1))}
+                new = replace(new, facts={**new.facts, **more, "serials": [new.facts["serial"], old]})
+            resources[change.address] = new
+        case _, "delete":
+            resources.pop(change.address)
+        case _:
+            base = there.fields if there is not None else {}
+            made = {**base, **(change.after or {})}
+            facts = (
+                there.facts
+                if there is not None
+                else {"id": f"id-{change.subject.principal}"}
+                if change.subject
+                else {}
+            )
+            resources[change.address] = Resource(change.address, change.subject, made, facts)
+    return replace(state, resources=resources, holds=holds)
+
+
+def _revoke(resources: dict[str, Resource], there: Resource, change: Change) -> None:
+    gone = set((change.before or {}).get("serials") or ())
+    left = [s for s in there.facts.get("serials") or () if s not in gone]
+    if "/orphan/" in there.address or not left:
+        resources.pop(there.address)
+        return
+    facts = {**there.facts, "serials": left, "previous": None, "previous_until": None}
+    resources[there.address] = replace(there, facts=facts)
