@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from reconciler.model.change import Change
 from reconciler.model.outcome import Proof
 from reconciler.model.resource import Address, Fields, Observation
+from reconciler.model.secret import Secret
 
 # Facts learned before a change: from the observation, then from the evidence of changes already applied.
 Known = Mapping[Address, Fields]
@@ -149,5 +150,10 @@ class Connection(Protocol):
         ...
 
 
+Identity = Literal["plan", "contain", "grant", "govern"]
+Clients = Callable[[Identity], Client]  # one of the four identities; logs in on first use
+# (certificate chain PEM, private key, role name) -> the answer of a cert-auth login on the estate's mount; a
+# refusal (4xx) is an Answer. Used only with keys of the tool's own probe.
+CertificateLogin = Callable[[str, Secret, str], Answer]
 CallHook = Callable[[str, str], None]  # (method, path), before a writing call is sent
 AnswerHook = Callable[[str, str, int], None]  # (method, path, status), after it was answered
