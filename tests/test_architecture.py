@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+# modules of a provider that are pure data: kinds may use them
+PURE = ("resources", "policies")
 PACKAGE = Path(__file__).parent.parent / "reconciler"
 
 # library -> the rooms it may be imported in
@@ -68,7 +70,7 @@ def room(relative: Path) -> str:
     """Which room a file belongs to."""
     parts = relative.with_suffix("").parts
     if parts[0] == "providers" and len(parts) > 1:
-        return "providers/resources" if parts[-1] == "resources" else f"providers/{parts[1]}"
+        return "providers/resources" if parts[-1] in PURE else f"providers/{parts[1]}"
     return parts[0]
 
 

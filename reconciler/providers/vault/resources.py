@@ -1,0 +1,108 @@
+"""Desired resources of the Vault provider, as pure data. Reader and expander share these field names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from reconciler.canonical import canonical
+from reconciler.model.estate import Estate
+from reconciler.model.manifest import SubjectRef
+from reconciler.model.resource import Resource, Value, ref
+from reconciler.providers.vault.policies import grant_document
+
+GRANT_ADDRESS = "vault.policy/runner/grant"
+TOKEN_TTL = 900  # seconds; short, so that leases of a contained subject end soon even without a sweep
+TOKEN_LIFE = 43200  # seconds; one trading day: no renewal outlives it
+
+# Every field of a cert-auth role that is the same for all of them, by the backend's own names (OpenAPI of
+# OpenBao 2.7.2). A role carries no policies: a token keeps what its role gave it.
+PINNED_LOGIN: Mapping[str, Value] = {
+    "allowed_dns_sans": [],
+    "allowed_email_sans": [],
+    "allowed_metadata_extensions": [],
+    "allowed_names": [],
+    "allowed_organizational_units": [],
+    "ocsp_ca_certificates": "",
+    "ocsp_enabled": False,
+    "ocsp_fail_open": False,
+    "ocsp_query_all_servers": False,
+    "ocsp_servers_override": [],
+    "required_extensions": [],
+    "token_bound_cidrs": [],
+    "token_explicit_max_ttl": TOKEN_LIFE,
+    "token_max_ttl": TOKEN_LIFE,
+    "token_no_default_policy": True,
+    "token_num_uses": 0,
+    "token_period": 0,
+    "token_policies": [],
+    "token_strictly_bind_ip": False,
+    "token_ttl": TOKEN_TTL,
+    "token_type": "service",
+}
+LOGIN_FIELDS = (*PINNED_LOGIN, "allowed_common_names", "allowed_uri_sans", "display_name")
+
+
+def role_policy_name(estate: Estate, role: str) -> str:
+    """The server's name for a Role's ACL policy."""
+    return f"{estate.prefix}role-{role}"
+
+
+def entity_name(estate: Estate, subject: SubjectRef) -> str:
+    """The server's name for a subject's entity."""
+    return f"{estate.prefix}{subject.principal}"
+
+
+def login_name(subject: SubjectRef, credential: str) -> str:
+    """The server's name for a credential's cert-auth role."""
+    return f"{subject.principal}.{credential}"
+
+
+def role_policy(estate: Estate, name: str, paths: Mapping[str, Iterable[str]]) -> Resource:
+    """The ACL policy of one Role. `paths` maps an API path to its capabilities."""
+    rules = {path: {"capabilities": sorted(set(able))} for path, able in paths.items()}
+    fields = {"name": role_policy_name(estate, name), "document": document({"path": rules})}
+    facts = {"paths": {path: rule["capabilities"] for path, rule in sorted(rules.items())}}
+    return Resource(f"vault.policy/role/{name}", None, fields, facts)
+
+
+def grant_policy(estate: Estate, combinations: Iterable[Iterable[str]]) -> Resource:
+    """The grant login's own ACL policy: it may put exactly these combinations of Roles on entities.
+
+    `combinations` holds Role names, one set per distinct set of roles that a subject of the estate has;
+    subsets are added by the document itself.
+    """
+    made = grant_document(estate, combinations)
+    fields = {"name": f"{estate.prefix}grant", "document": document(made)}
+    return Resource(GRANT_ADDRESS, None, fields)
+
+
+def entity(estate: Estate, subject: SubjectRef, roles: Iterable[str]) -> Resource:
+    """The identity entity of one active subject. `roles` are Role names."""
+    fields: dict[str, Value] = {
+        "name": entity_name(estate, subject),
+        "estate": estate.name,
+        "subject": str(subject),
+        "policies": sorted({role_policy_name(estate, role) for role in roles}),
+        "aliases": [f"{estate.mounts.cert}:{subject.principal}"],
+        "disabled": False,
+        "state": "active",
+    }
+    return Resource(f"vault.entity/{subject}", subject, fields)
+
+
+def cert_login(estate: Estate, subject: SubjectRef, credential: str, uri_san: str) -> Resource:
+    """The cert-auth role of one credential, bound to exactly this principal and URI SAN."""
+    fields = {
+        **PINNED_LOGIN,
+        "allowed_common_names": [subject.principal],
+        "allowed_uri_sans": [uri_san],
+        "display_name": login_name(subject, credential),
+        "trusted": ref("ca.authority", "sha256"),
+    }
+    return Resource(f"vault.login/{subject}/{credential}", subject, fields)
+
+
+def document(rules: Mapping[str, Any]) -> str:
+    """An ACL policy as the text that is stored: canonical JSON, so that equal policies are equal texts."""
+    return canonical(rules).decode()
