@@ -1,0 +1,218 @@
+"""Desired resources of the CA: PKI roles pinned field by field, certificates, the CRL. Pure data, no I/O.
+
+Field names are those of `pki/roles/:name` in OpenBao 2.7.2 (its OpenAPI document and GET agree). Every field
+is sent and compared: a POST replaces the whole role, and what is left out falls back to a default such as
+`server_flag: true` or `use_csr_sans: true`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from reconciler.canonical import digest
+from reconciler.errors import InvalidInput
+from reconciler.model.estate import Estate, seconds
+from reconciler.model.manifest import SubjectRef
+from reconciler.model.resource import Fields, Resource, ref
+
+BACKDATE = 30  # seconds that notBefore lies in the past, for clocks that differ
+SLACK = 5  # seconds between the server's two clock readings for one certificate
+PROBE_ROLE = PROBE_NAME = "idac-probe"  # PKI role, cert-auth role and common name of the tool's own probe
+PROBE_LIFETIME = 300  # seconds
+READ_ONLY = "allow_token_displayname"  # GET shows it, POST answers it with a warning
+INTACT = "intact"
+
+# RFC 5280 §4.2.1.3 -> the backend's names. A name it does not know is stored, and the certificate has no usage.
+KEY_USAGES = {
+    "digitalSignature": "DigitalSignature",
+    "contentCommitment": "ContentCommitment",
+    "keyEncipherment": "KeyEncipherment",
+    "dataEncipherment": "DataEncipherment",
+    "keyAgreement": "KeyAgreement",
+}
+# RFC 5280 §4.2.1.12
+EXT_KEY_USAGES = {
+    "serverAuth": "1.3.6.1.5.5.7.3.1",
+    "clientAuth": "1.3.6.1.5.5.7.3.2",
+    "codeSigning": "1.3.6.1.5.5.7.3.3",
+    "emailProtection": "1.3.6.1.5.5.7.3.4",
+    "timeStamping": "1.3.6.1.5.5.7.3.8",
+}
+_FLAGS = {
+    "serverAuth": "server_flag",
+    "clientAuth": "client_flag",
+    "codeSigning": "code_signing_flag",
+    "emailProtection": "email_protection_flag",
+}
+
+# What every role of ours says, whatever its profile.
+_PINNED: Fields = {
+    "allow_any_name": False,
+    "allow_bare_domains": False,
+    "allow_glob_domains": True,  # `trader.*`
+    "allow_globs_in_identity_templates": False,
+    "allow_ip_sans": False,
+    "allow_localhost": False,
+    "allow_subdomains": False,
+    READ_ONLY: False,
+    "allow_wildcard_certificates": False,
+    "allowed_domains_template": False,
+    "allowed_ip_sans_cidr": [],
+    "allowed_other_sans": [],
+    "allowed_serial_numbers": [],
+    "allowed_uri_sans_template": False,
+    "allowed_user_ids": [],
+    "basic_constraints_valid_for_non_ca": True,
+    "cn_validations": ["hostname"],
+    "country": [],
+    "enforce_hostnames": True,
+    "ext_key_usage": [],
+    "generate_lease": False,  # a lease would revoke the certificate when the runner's token ends
+    "issuer_ref": "default",
+    "locality": [],
+    "no_store": False,  # otherwise nothing could list, revoke or prove the certificate
+    "not_after": "",
+    "not_after_bound": "forbid",  # otherwise `not_after` in a request goes past max_ttl
+    "not_before": "",
+    "not_before_bound": "forbid",
+    "not_before_duration": BACKDATE,
+    "postal_code": [],
+    "province": [],
+    "require_cn": True,
+    "signature_bits": 256,
+    "street_address": [],
+    "use_csr_common_name": False,
+    "use_csr_sans": False,
+    "use_pss": False,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A certificate profile as the CA needs it. `kinds` are the subject kinds it may name, lower case."""
+
+    name: str
+    kinds: tuple[str, ...]
+    lifetime: int  # seconds
+    key_type: Literal["ec", "rsa", "ed25519"] = "ec"
+    key_bits: int = 256  # 0 for ed25519; the backend takes it as a minimum, so each request's key is checked too
+    key_usages: tuple[str, ...] = ("digitalSignature",)  # names of KEY_USAGES
+    ext_key_usages: tuple[str, ...] = ("clientAuth",)  # names of EXT_KEY_USAGES, or dotted OIDs
+    policy_oids: tuple[str, ...] = ()
+    organization: tuple[str, ...] = ()
+    ou: tuple[str, ...] = ()
+
+    @property
+    def content(self) -> Fields:
+        """What a certificate is compared with. All lists are sorted; EKUs are dotted OIDs."""
+        return {
+            "key_type": self.key_type,
+            "key_bits": self.key_bits,
+            "key_usages": _backend_usages(self.key_usages),
+            "ext_key_usages": sorted(EXT_KEY_USAGES.get(name, name) for name in self.ext_key_usages),
+            "policy_oids": sorted(self.policy_oids),
+            "subject": {"organization": sorted(self.organization), "ou": sorted(self.ou)},
+            "lifetime": self.lifetime,
+            "longest": self.lifetime + BACKDATE + SLACK,
+        }
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the content: a certificate issued under other content is rotated."""
+        return digest(self.content)
+
+
+def profile(estate: Estate, spec: Profile) -> Resource:
+    """The PKI role of one certificate profile, every field pinned. Raises `InvalidInput` on a reserved name."""
+    if spec.name == PROBE_ROLE:
+        raise InvalidInput(
+            f"CertificateProfile {spec.name}: the name is reserved for the tool's own probe", remedy="rename it"
+        )
+    domains = [f"{kind}.*" for kind in sorted(spec.kinds)]
+    uris = [f"spiffe://{estate.spec.trust_domain}/{kind}/*" for kind in sorted(spec.kinds)]
+    fields = role_fields(spec, domains, uris)
+    return Resource(f"ca.profile/{spec.name}", None, fields, {"profile": spec.content})
+
+
+def probe_role() -> Fields:
+    """The PKI role of the tool's own probe: minutes-long client certificates with one fixed name."""
+    made = dict(role_fields(Profile(PROBE_ROLE, (), PROBE_LIFETIME), [PROBE_NAME], []))
+    return {**made, "allow_bare_domains": True, "allow_glob_domains": False}
+
+
+def role_fields(spec: Profile, domains: list[str], uris: list[str]) -> Fields:
+    """All fields of a PKI role, in the forms in which GET shows them."""
+    flags = {flag: name in spec.ext_key_usages for name, flag in _FLAGS.items()}
+    oids = sorted(EXT_KEY_USAGES.get(name, name) for name in spec.ext_key_usages if name not in _FLAGS)
+    return {
+        **_PINNED,
+        **flags,
+        "allowed_domains": domains,
+        "allowed_uri_sans": uris,
+        "ext_key_usage_oids": oids,
+        "key_bits": spec.key_bits,
+        "key_type": spec.key_type,
+        "key_usage": _backend_usages(spec.key_usages),
+        "max_ttl": spec.lifetime,
+        "organization": sorted(spec.organization),
+        "ou": sorted(spec.ou),
+        "policy_identifiers": sorted(spec.policy_oids),
+        "ttl": spec.lifetime,
+    }
+
+
+def certificate(
+    estate: Estate,
+    subject: SubjectRef,
+    credential: str,
+    spec: Profile,
+    *,
+    csr: str,
+    spki: str,
+    renew_before: int,
+    max_key_age: int | None,
+    end: str | None = None,
+) -> Resource:
+    """The certificate one credential should have in force.
+
+    `csr` is the PEM that `x509.read_csr` accepted and `spki` its key. `renew_before` and `max_key_age` are
+    seconds. `end` is the last day of employment (YYYY-MM-DD): no certificate reaches beyond it.
+    """
+    fields = {
+        "profile": spec.name,
+        "profile_digest": spec.digest,
+        "spki": spki,
+        "common_name": subject.principal,
+        "uri_san": f"spiffe://{estate.spec.trust_domain}/{subject.kind}/{subject.name}",
+        "entity": ref(f"vault.entity/{subject}", "id"),
+        "delivery": INTACT,
+    }
+    facts: dict[str, object] = {
+        "csr": csr,
+        "ttl": spec.lifetime,
+        "renew_before": renew_before,
+        "max_key_age": max_key_age,
+        "overlap": seconds(estate.spec.overlap),
+        "profile": spec.content,
+    }
+    if end is not None:
+        facts["end"] = end
+    return Resource(f"ca.certificate/{subject}/{credential}", subject, fields, facts)
+
+
+def crl() -> Resource:
+    """A CRL that is far from its end and says the same in every place that checks it."""
+    return Resource("ca.crl", None, {"fresh": True, "in_step": True})
+
+
+def _backend_usages(names: tuple[str, ...]) -> list[str]:
+    unknown = sorted(set(names) - KEY_USAGES.keys())
+    if unknown:
+        raise InvalidInput(
+            f"unknown key usage {', '.join(unknown)}", remedy=f"use one of {', '.join(sorted(KEY_USAGES))}"
+        )
+    return sorted(KEY_USAGES[name] for name in names)
+
+
+__all__ = ["BACKDATE", "PROBE_NAME", "PROBE_ROLE", "Profile", "certificate", "crl", "probe_role", "profile"]
