@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, Self
 
 from reconciler.model.change import Change
 from reconciler.model.outcome import Proof
@@ -127,7 +127,14 @@ class RunLock(Protocol):
 
 
 class Connection(Protocol):
-    """A target system with its four logins, each made only when it is needed."""
+    """A target system with its four logins, each made only when it is needed.
+
+    A context manager: leaving it gives back the tokens it took and closes what it opened.
+    """
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *exc: object) -> None: ...
 
     def readers(self) -> Sequence[Reader]:
         """All readers, as planner."""

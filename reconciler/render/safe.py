@@ -12,3 +12,8 @@ _UNSAFE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 def safe(value: Any) -> str:
     """The text of a value with every control, bidirectional and invisible character written as `\\u{…}`."""
     return "".join(c if unicodedata.category(c) not in _UNSAFE else f"\\u{{{ord(c):x}}}" for c in str(value))
+
+
+def safe_lines(text: str) -> str:
+    """As `safe`, but line ends of our own making stay."""
+    return "\n".join(safe(line) for line in text.split("\n"))

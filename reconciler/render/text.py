@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import Any
 
 from reconciler.model.change import PHASES, Change
-from reconciler.model.manifest import Finding
+from reconciler.model.manifest import Finding, Tree
 from reconciler.model.outcome import Outcome, Proof
 from reconciler.model.plan import Plan, PlanTicket
 from reconciler.render.safe import safe
@@ -159,6 +159,22 @@ def finding_lines(findings: Iterable[Finding], paint: Paint) -> Iterator[str]:
         )
         severity = paint(colours[finding.severity], finding.severity)
         yield f"{where}{severity} {finding.code}: {safe(finding.message)}"
+
+
+def findings_text(estate: str, tree: Tree, findings: Sequence[Finding], *, colour: bool = False) -> str:
+    """What `idac validate` prints: every finding, then one line that sums up."""
+    paint = painter(colour)
+    lines = list(finding_lines(findings, paint))
+    errors = sum(1 for f in findings if f.severity == "error")
+    warnings = sum(1 for f in findings if f.severity == "warning")
+    if not tree.absence_is_intent:
+        lines.append(f"{paint('red', 'The tree is not whole')}: {safe(tree.why_not)}")
+    counted = f"{len(tree.manifests)} manifests of estate {safe(estate)}"
+    if errors or not tree.absence_is_intent:
+        lines.append(paint("red", f"Invalid: {counted}, {errors} errors, {warnings} warnings."))
+    else:
+        lines.append(paint("green", f"Valid: {counted}, {warnings} warnings."))
+    return "\n".join(lines) + "\n"
 
 
 def outcome_text(outcomes: Sequence[Outcome], proofs: Sequence[Proof], *, colour: bool = False) -> str:
