@@ -1,0 +1,25 @@
+"""Fixtures that more than one room of the tests uses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.openbao import Raw, Server, start_server
+
+
+@pytest.fixture(scope="session")
+def openbao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A real OpenBao on raft, one for each test worker; shared, so use an estate of your own."""
+    server = start_server(tmp_path_factory.mktemp("openbao"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def admin(openbao: Server) -> Iterator[Raw]:
+    """Plain calls to the shared server with the root token."""
+    raw = openbao.raw()
+    yield raw
+    raw.close()
