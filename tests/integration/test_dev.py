@@ -18,6 +18,7 @@ import pytest
 from reconciler.errors import Rejected, Unreachable
 from reconciler.providers.vault import dev as module
 from reconciler.providers.vault.dev import DevServer
+from reconciler.providers.vault.devfiles import configuration
 from tests.openbao import Raw
 
 pytestmark = pytest.mark.openbao
@@ -177,8 +178,7 @@ def test_a_server_that_cannot_start_is_reported_with_its_log(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = DevServer(tmp_path / ".idac")
-    real = module.configuration
-    monkeypatch.setattr(module, "configuration", lambda *a: {**real(*a), "storage": {"nonsense": {}}})
+    monkeypatch.setattr(module, "configuration", lambda *a: {**configuration(*a), "storage": {"nonsense": {}}})
     with pytest.raises(Unreachable, match=r"does not answer.*server\.log"):
         server.up()
     assert server.status().state == "stopped"

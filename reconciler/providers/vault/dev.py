@@ -65,20 +65,11 @@ class DevServer:
         Raises `Unreachable` when the server does not become ready, and `Rejected` when it has no binary.
         """
         with self._alone():
-            pid = self._pid()
-            started = pid is None
-            if pid is None:
-                self._prepare()
-                pid = process.start(self._pid_file, self._log, self._command())
-            try:
-                self._make_ready(pid)
-            except Unreachable:
-                if started:
-                    process.stop(pid, self._mark)
-                raise
+            found = self._adopt()
+            pid = self._start() if found is None else found
             address = self._address()
             write_private(self._root / "server.json", {"address": address, "ca_cert": str(self._authority)})
-            return ServerInfo(address, self._authority, self._root / "root-token", pid, started)
+            return ServerInfo(address, self._authority, self._root / "root-token", pid, found is None)
 
     def down(self) -> bool:
         """Stop the server. False when it was not running. Its data stay (but for `inmem`)."""
@@ -147,6 +138,28 @@ class DevServer:
             yield
 
     # -- steps ---------------------------------------------------------------------------------------
+
+    def _adopt(self) -> int | None:
+        """The running server, made ready; None when there is none, or when it died meanwhile."""
+        pid = self._pid()
+        if pid is not None:
+            try:
+                self._make_ready(pid)
+            except Unreachable:
+                if self._pid() is not None:
+                    raise
+                return None
+        return pid
+
+    def _start(self) -> int:
+        self._prepare()
+        pid = process.start(self._pid_file, self._log, self._command())
+        try:
+            self._make_ready(pid)
+        except Unreachable:
+            process.stop(pid, self._mark)
+            raise
+        return pid
 
     def _prepare(self) -> None:
         """Write everything the server reads when it starts. TLS is new at every start, so it never expires."""
