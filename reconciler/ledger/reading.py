@@ -1,0 +1,94 @@
+"""Reading a journal, also one whose writer was killed in the middle of a line."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from reconciler.errors import LedgerError
+
+# What each kind of line has to hold.
+_NEEDED: dict[Any, dict[str, type]] = {
+    "open": {"format": str},
+    "intent": {"change": str, "address": str, "action": str, "idempotencyKey": str},
+    "call": {"method": str, "path": str},
+    "answer": {"method": str, "path": str, "status": str},
+    "outcome": {"change": str, "status": str, "evidence": dict, "error": str},
+    "close": {"status": str},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class JournalText:
+    """The whole lines of one journal, from the first. `torn` says that something else follows them."""
+
+    name: str
+    sha256: str  # of the file's exact bytes
+    lines: tuple[Mapping[str, Any], ...]
+    torn: bool
+
+    @property
+    def header(self) -> Mapping[str, Any]:
+        """What the run said it was."""
+        return self.lines[0] if self.lines else {}
+
+    @property
+    def closed(self) -> str | None:
+        """The status the run closed with; None if it never came to that."""
+        return str(self.lines[-1]["status"]) if self.lines and self.lines[-1]["kind"] == "close" else None
+
+
+def read_journal(path: Path) -> JournalText:
+    """The journal in `path`, as far as it is whole: a killed writer or a power cut leaves a torn end.
+
+    Raises `LedgerError` only when the file cannot be read.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as problem:
+        raise LedgerError(f"{path.name} cannot be read: {problem.strerror}") from None
+    lines: list[Mapping[str, Any]] = []
+    rest = data
+    while rest:
+        text, newline, after = rest.partition(b"\n")
+        line = _line(text, len(lines)) if newline else None
+        if line is None:
+            break
+        lines.append(line)
+        rest = after
+    return JournalText(path.name, hashlib.sha256(data).hexdigest(), tuple(lines), bool(rest) or not lines)
+
+
+def _line(text: bytes, n: int) -> Mapping[str, Any] | None:
+    """Line `n` of a journal, or None if it is not."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    fits = isinstance(found, dict) and found.get("n") == str(n) and isinstance(found.get("time"), str)
+    needed = _NEEDED.get(found.get("kind")) if fits else None
+    if needed is None or not all(isinstance(found.get(name), kind) for name, kind in needed.items()):
+        return None
+    return found if (n == 0) == (found["kind"] == "open") else None
+
+
+@contextmanager
+def abandoned(path: Path) -> Iterator[bool]:
+    """Whether the run that wrote this journal is gone. While the block runs, nobody else may think so."""
+    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+    finally:
+        os.close(file)
