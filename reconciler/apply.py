@@ -7,12 +7,12 @@ failures; a subject's containment is closed (entity deleted or sealed) only when
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any, Protocol
 
-from reconciler.errors import IdacError
+from reconciler.errors import IdacError, LedgerError, Refused
 from reconciler.model.change import Change
 from reconciler.model.outcome import Outcome, Proof, Status
 from reconciler.model.plan import Plan
@@ -21,10 +21,10 @@ from reconciler.providers.protocol import Prover, Writer
 
 
 class Journal(Protocol):
-    """The write-ahead journal of one run: an intent is on disk before its change is begun."""
+    """The write-ahead journal of one run. Both raise `LedgerError` when nothing can be written down."""
 
     def intent(self, n: int, address: str, action: str, idempotency_key: str) -> None:
-        """Write down what is about to be done; returns once that is durable."""
+        """Write down what is about to be done; durable before the first writing call it leads to is sent."""
         ...
 
     def outcome(self, n: int, status: str, evidence: Mapping[str, Any], error: str) -> None:
@@ -69,65 +69,102 @@ def apply(plan: Plan, hands: Hands, known: Mapping[Address, Fields]) -> Executio
     """Carry out the plan. Returns failures as outcomes instead of raising, so that the record is always written.
 
     `known` holds the facts observed at plan time; evidence of each change joins them. Raises only when
-    the run itself cannot go on (its lock is lost, its journal cannot be written).
+    the run itself cannot go on (its lock is lost, its journal cannot be written); nothing is begun after that.
     """
     numbered = list(enumerate(sorted([*plan.changes, *plan.routine], key=lambda c: c.order)))
     state = _State(plan, hands, {a: dict(f) for a, f in known.items()})
-    frozen = [g for g in plan.refused if g.stops in ("grants", "everything")]
+    contained = [c for _, c in numbered if c.phase == "contain" and not _stopped(state, c)]
     with ThreadPoolExecutor(max_workers=hands.workers, thread_name_prefix="apply") as pool:
         for _, batch in groupby(numbered, key=lambda item: item[1].order[:2]):
             hands.alive()
             work = list(batch)
-            if work[0][1].phase != "contain" and frozen:
-                for n, change in work:
-                    _note(state, n, _undone(change, f"grants are frozen by {frozen[0].code}: {frozen[0].message}"))
-                continue
             if any(c.closes for _, c in work):
-                _prove(state, [c for _, c in numbered if c.phase == "contain" and not c.closes])
-            for (n, _), outcome in zip(work, pool.map(lambda item: _one(state, *item), work), strict=True):
-                _note(state, n, outcome)
+                _prove(state, [c for c in contained if not c.closes])
+            _step(state, pool, work)
             _after(state, [c for _, c in work])
-    _prove(state, _still_unproved(state, [c for _, c in numbered if c.phase == "contain"]))
-    return Execution(tuple(state.outcomes[n] for n, _ in numbered), tuple(state.proofs.values()), state.known)
+    _prove(state, _still_unproved(state, contained))
+    public = {address: _public(fields) for address, fields in state.known.items()}
+    return Execution(tuple(state.outcomes[n] for n, _ in numbered), tuple(state.proofs.values()), public)
+
+
+def _step(state: _State, pool: Executor, work: Sequence[tuple[int, Change]]) -> None:
+    """One step's changes side by side. What hinders a change is settled before any of them begins."""
+    hindered = {n: why for n, change in work if (why := _hindrance(state, change))}
+    begun = {n: pool.submit(_one, state, n, change) for n, change in work if n not in hindered}
+    try:
+        for n, change in work:
+            _note(state, n, begun[n].result() if n in begun else _undone(change, hindered[n]))
+    finally:
+        for future in begun.values():
+            future.cancel()  # when the run breaks off: what has not begun never begins
 
 
 def _one(state: _State, n: int, change: Change) -> Outcome:
     """One change from intent to outcome. Runs in a worker thread."""
-    hindrance = _hindrance(state, change)
-    if hindrance:
-        return _undone(change, hindrance)
     hands = state.hands
     hands.alive()
     started = hands.clock()
     hands.journal.intent(n, change.address, change.action, f"{state.plan.digest}:{n}")
-    evidence: Mapping[str, Any] = {}
+    evidence: Fields = {}
     status: Status = "applied"
     error = ""
     try:
-        evidence = hands.writers[change.address.split(".", 1)[0]].apply(change, state.known)
+        evidence = _writer(hands, change).apply(change, state.known)
+    except LedgerError:
+        raise  # a call could not be written down beforehand, so it was not sent, and no other may be
     except IdacError as problem:
         status, error = "failed", str(problem)
-    # Keys that begin with an underscore are for this run's own use and reach no journal and no record.
     state.known.setdefault(change.address, {}).update(evidence)
-    public = {k: v for k, v in evidence.items() if not k.startswith("_")}
+    public = _public(evidence)
     hands.journal.outcome(n, status, public, error)
     return Outcome(change, status, public, error, started, hands.clock())
 
 
+def _writer(hands: Hands, change: Change) -> Writer:
+    provider = change.address.split(".", 1)[0]
+    if provider not in hands.writers:
+        raise Refused(f"no provider {provider!r} is configured", remedy="see `target` in idac.yaml")
+    return hands.writers[provider]
+
+
+def _public(evidence: Fields) -> dict[str, Any]:
+    """Keys that begin with an underscore are for this run's own use and reach no journal and no record."""
+    return {k: v for k, v in evidence.items() if not k.startswith("_")}
+
+
+def _stopped(state: _State, change: Change) -> str:
+    """Which guard forbids a change of this phase; empty for none."""
+    for guard in state.plan.refused:
+        if guard.stops == "everything":
+            return f"everything is stopped by {guard.code}: {guard.message}"
+        if guard.stops == "grants" and change.phase != "contain":
+            return f"grants are frozen by {guard.code}: {guard.message}"
+    return ""
+
+
 def _hindrance(state: _State, change: Change) -> str:
     """Why a change must not be attempted now; empty when nothing stands in its way."""
+    if stopped := _stopped(state, change):
+        return stopped
     if change.phase == "grant" and state.rules_broken:
         return "a change to the rules failed, and nothing is granted under rules that do not stand"
     if change.phase == "grant" and change.group in state.broken:
         return "an earlier step for the same subject failed"
     if change.closes:
-        failed = [
-            p.system for (group, _), p in state.proofs.items() if group == change.group and p.status == "failed"
-        ]
-        if change.group in state.broken:
-            return "an earlier step of this containment failed; the next run goes on from here"
-        if failed:
-            return f"not proved: {', '.join(sorted(failed))}; the next run tries again"
+        return _open(state, change)
+    return ""
+
+
+def _open(state: _State, change: Change) -> str:
+    """Why a containment cannot be closed yet: something failed, or is not proved."""
+    if change.group in state.broken:
+        return "an earlier step of this containment failed; the next run goes on from here"
+    proofs = [p for (group, _), p in state.proofs.items() if group == change.group]
+    failed = sorted(p.system for p in proofs if p.status == "failed")
+    if failed:
+        return f"not proved: {', '.join(failed)}; the next run tries again"
+    if change.subject is not None and not any(p.status == "proved" for p in proofs):
+        return "no system was asked whether the subject still has power; the next run tries again"
     return ""
 
 
@@ -145,14 +182,22 @@ def _undone(change: Change, why: str) -> Outcome:
 
 def _prove(state: _State, contained: Sequence[Change]) -> None:
     """Ask every system afresh about what was taken away; a later answer replaces an earlier one."""
-    asked = [c for c in contained if c.closes or c.after == {"disabled": True, "state": "containing"} or _takes(c)]
+    asked = [c for c in contained if c.closes or _takes(c)]
     for prover in state.hands.provers if asked else ():
-        for proof in prover.prove(asked, state.known):
+        try:
+            proofs = prover.prove(asked, state.known)
+        except IdacError as problem:  # it could ask about nobody: then nobody is proved
+            name = type(prover).__name__
+            subjects = {c.subject for c in asked if c.subject is not None}
+            proofs = tuple(Proof(s, name, "failed", str(problem)) for s in sorted(subjects))
+        for proof in proofs:
             state.proofs[str(proof.subject), proof.system] = proof
 
 
 def _takes(change: Change) -> bool:
-    return change.action in ("revoke", "delete") and not change.closes
+    """Whether this takes away power that a prover can look for."""
+    disables = (change.after or {}).get("state") == "containing"
+    return disables or (change.action in ("revoke", "delete") and not change.closes)
 
 
 def _still_unproved(state: _State, contained: Sequence[Change]) -> list[Change]:
