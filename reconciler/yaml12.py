@@ -1,0 +1,290 @@
+"""A fast and strict YAML 1.2 reader on libyaml's events.
+
+Core schema only: `NO`, `on` and `22:00` stay strings; `null`, `true`, `false`, integers and floats resolve
+when plain. Refused: duplicate keys, keys that are no strings, merge keys, tags beyond the core schema,
+`%YAML 1.1`, deep nesting and aliases that expand too far. libyaml's `compose` is never called: it recurses in
+C and crashes on deep nesting, while events leave the depth to us.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import yaml
+from yaml.cyaml import CParser
+from yaml.events import (
+    AliasEvent,
+    DocumentEndEvent,
+    DocumentStartEvent,
+    Event,
+    MappingEndEvent,
+    MappingStartEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+    StreamEndEvent,
+    StreamStartEvent,
+)
+
+MAX_BYTES: Final = 16 * 1024 * 1024  # of one file
+MAX_DEPTH: Final = 32  # collections inside collections
+MAX_EXPANDED: Final = 10_000  # nodes that the aliases of one file may stand for
+
+Path = Sequence[str | int]
+Place = tuple[int, int]  # line and column, from 1
+
+BROKEN: Final = object()  # stands where a fault left no value
+_TAG: Final = "tag:yaml.org,2002:"
+_LITERALS: Final[dict[str, bool | None]] = {
+    "": None, "~": None, "null": None, "Null": None, "NULL": None,
+    "true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False,
+}  # fmt: skip
+_INTEGER: Final = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
+_FLOAT: Final = re.compile(
+    r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)"
+)
+_MAX_DIGITS: Final = 40
+# What YAML 1.2 calls printable; the byte order mark is refused too, wherever it stands.
+_UNPRINTABLE: Final = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is wrong with a file at one place. Never quotes a value."""
+
+    message: str
+    line: int
+    column: int
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One document. With `faults`, `value` is what could be told and holds `BROKEN` where it could not."""
+
+    value: Any
+    line: int
+    column: int
+    faults: tuple[Fault, ...]
+    marks: Any = field(repr=False)
+
+    def value_at(self, path: Path) -> Place:
+        """Line and column of the value at `path`, or of its nearest parent that exists."""
+        return _locate(self.marks, path, key=False)
+
+    def key_at(self, path: Path) -> Place:
+        """Line and column of the key that names the value at `path`; of the value itself within a list."""
+        return _locate(self.marks, path, key=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A file's documents. `fault` is what ended the reading early: then documents may be missing."""
+
+    documents: tuple[Document, ...]
+    fault: Fault | None = None
+
+
+def read(data: bytes) -> Reading:
+    """Every document of a file, and every fault found. Never raises for what is in the file."""
+    if len(data) > MAX_BYTES:
+        return Reading((), Fault(f"the file is larger than {MAX_BYTES // 1024 // 1024} MiB", 1, 1))
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        before = data[: error.start].decode()
+        return Reading((), _fault_after(before, "the file is not UTF-8 here"))
+    bad = _UNPRINTABLE.search(text)
+    if bad is not None:
+        what = f"the character U+{ord(bad.group()):04X} may not stand in a manifest"
+        return Reading((), _fault_after(text[: bad.start()], what))
+    return _Reader(text).read()
+
+
+def _fault_after(before: str, message: str) -> Fault:
+    return Fault(message, before.count("\n") + 1, len(before) - before.rfind("\n"))
+
+
+class _Stop(Exception):
+    """The rest of the file is not read."""
+
+    def __init__(self, message: str, mark: Any) -> None:
+        super().__init__(message)
+        self.fault = Fault(message, mark.line + 1, mark.column + 1)
+
+
+class _Reader:
+    """Turns events into values and, beside them, marks of the same shape.
+
+    Marks of a scalar: its mark. Of a mapping: `(mark, {key: (mark of the key, marks of the value)})`. Of a
+    sequence: `(mark, [marks of the items])`.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._next: Callable[[], Event] = CParser(text).get_event
+        self._anchors: dict[str, tuple[Any, Any, int]] = {}
+        self._faults: list[Fault] = []
+        self._nodes = 0
+        self._expanded = 0
+
+    def read(self) -> Reading:
+        documents: list[Document] = []
+        try:
+            while (event := self._next()).__class__ is not StreamEndEvent:
+                if event.__class__ is DocumentStartEvent:
+                    documents.append(self._document(event))
+                elif event.__class__ is not StreamStartEvent:  # pragma: no cover - libyaml's grammar forbids it
+                    raise _Stop("a document was expected here", event.start_mark)
+        except _Stop as stop:
+            return Reading(tuple(documents), stop.fault)
+        except yaml.MarkedYAMLError as error:
+            mark = error.problem_mark or error.context_mark
+            problem = error.problem or "this is not YAML"
+            place = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+            return Reading(tuple(documents), Fault(f"this is not YAML: {problem}", *place))
+        except yaml.YAMLError:
+            return Reading(tuple(documents), Fault("this is not YAML", 1, 1))
+        return Reading(tuple(documents))
+
+    def _document(self, start: Any) -> Document:
+        self._anchors.clear()
+        self._faults = []
+        if start.version is not None and tuple(start.version) != (1, 2):
+            self._fault("the file declares another YAML version: only 1.2 is read", start.start_mark)
+        first = self._next()
+        value, marks = self._node(first, 0)
+        end = self._next()
+        if end.__class__ is not DocumentEndEvent:  # pragma: no cover - libyaml's grammar forbids it
+            raise _Stop("the document should end here", end.start_mark)
+        mark = first.start_mark
+        return Document(value, mark.line + 1, mark.column + 1, tuple(self._faults), marks)
+
+    def _node(self, event: Any, depth: int) -> tuple[Any, Any]:
+        self._nodes += 1
+        before = self._nodes
+        kind = event.__class__
+        if kind is ScalarEvent:
+            value, marks = self._scalar(event), event.start_mark
+        elif kind is AliasEvent:
+            return self._alias(event)
+        elif depth >= MAX_DEPTH:
+            raise _Stop(f"nested more than {MAX_DEPTH} deep", event.start_mark)
+        elif kind is MappingStartEvent:
+            value, marks = self._mapping(event, depth + 1)
+        else:
+            value, marks = self._sequence(event, depth + 1)
+        if event.anchor is not None:
+            self._anchors[event.anchor] = value, marks, self._nodes - before + 1
+        return value, marks
+
+    def _mapping(self, start: Any, depth: int) -> tuple[Any, Any]:
+        self._check_tag(start, "map")
+        value: dict[str, Any] = {}
+        marks: dict[str, Any] = {}
+        step, node = self._next, self._node
+        while (event := step()).__class__ is not MappingEndEvent:
+            key = self._key(event, depth)
+            item, item_marks = node(step(), depth)
+            if key is None:
+                continue
+            if key in value:
+                first = marks[key][0]
+                self._fault(f"{_quoted(key)} stands here twice, first in line {first.line + 1}", event.start_mark)
+                value[key] = BROKEN
+                continue
+            value[key] = item
+            marks[key] = event.start_mark, item_marks
+        return value, (start.start_mark, marks)
+
+    def _sequence(self, start: Any, depth: int) -> tuple[Any, Any]:
+        self._check_tag(start, "seq")
+        value: list[Any] = []
+        marks: list[Any] = []
+        step, node = self._next, self._node
+        while (event := step()).__class__ is not SequenceEndEvent:
+            item, item_marks = node(event, depth)
+            value.append(item)
+            marks.append(item_marks)
+        return value, (start.start_mark, marks)
+
+    def _key(self, event: Any, depth: int) -> str | None:
+        """The key, or None after a fault."""
+        key, _ = self._node(event, depth)
+        if key == "<<" and event.__class__ is ScalarEvent and event.implicit[0]:
+            self._fault("merge keys (`<<`) are not part of YAML 1.2: write the fields out", event.start_mark)
+            return None
+        if isinstance(key, str):
+            return key
+        if key is not BROKEN:
+            self._fault("a key must be text: put it in quotes if it is", event.start_mark)
+        return None
+
+    def _scalar(self, event: Any) -> Any:
+        text: str = event.value
+        if event.tag is not None:
+            return self._tagged(event)
+        if not event.implicit[0]:
+            return text
+        if text in _LITERALS:
+            return _LITERALS[text]
+        if text[0] in "0123456789+-.":
+            return self._number(text, event.start_mark)
+        return text
+
+    def _number(self, text: str, mark: Any) -> Any:
+        if _INTEGER.fullmatch(text):
+            if len(text) > _MAX_DIGITS:
+                self._fault(f"a number of more than {_MAX_DIGITS} digits: put it in quotes if it is text", mark)
+                return BROKEN
+            return int(text, {"0o": 8, "0x": 16}.get(text[:2], 10))
+        if _FLOAT.fullmatch(text):
+            return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
+        return text
+
+    def _tagged(self, event: Any) -> Any:
+        if event.tag in ("!", _TAG + "str"):
+            return event.value
+        self._fault("tags are not read here: write a plain or quoted value", event.start_mark)
+        return BROKEN
+
+    def _check_tag(self, event: Any, name: str) -> None:
+        if event.tag not in (None, "!", _TAG + name):
+            self._fault("tags are not read here: write the value without one", event.start_mark)
+
+    def _alias(self, event: Any) -> tuple[Any, Any]:
+        if event.anchor not in self._anchors:
+            self._fault("this alias stands before (or inside) what it refers to", event.start_mark)
+            return BROKEN, event.start_mark
+        value, marks, size = self._anchors[event.anchor]
+        self._nodes += size - 1
+        self._expanded += size
+        if self._expanded > MAX_EXPANDED:
+            raise _Stop(f"the aliases stand for more than {MAX_EXPANDED:,} values", event.start_mark)
+        return value, marks
+
+    def _fault(self, message: str, mark: Any) -> None:
+        self._faults.append(Fault(message, mark.line + 1, mark.column + 1))
+
+
+def _quoted(key: str) -> str:
+    return f"`{key}`" if len(key) <= 64 else f"`{key[:64]}…`"
+
+
+def _locate(marks: Any, path: Path, *, key: bool) -> Place:
+    mark = marks[0] if isinstance(marks, tuple) else marks
+    for step in path:
+        if not isinstance(marks, tuple):
+            break
+        children = marks[1]
+        if isinstance(children, dict) and step in children:
+            key_mark, marks = children[step]
+        elif isinstance(children, list) and isinstance(step, int) and 0 <= step < len(children):
+            key_mark = marks = children[step]
+        else:
+            break
+        own = marks[0] if isinstance(marks, tuple) else marks
+        key_mark = key_mark[0] if isinstance(key_mark, tuple) else key_mark
+        mark = key_mark if key else own
+    return mark.line + 1, mark.column + 1
