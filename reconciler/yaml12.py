@@ -14,17 +14,15 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import yaml
-from yaml.cyaml import CParser
+from yaml._yaml import CParser
 from yaml.events import (
     AliasEvent,
     DocumentEndEvent,
     DocumentStartEvent,
-    Event,
     MappingEndEvent,
     MappingStartEvent,
     ScalarEvent,
     SequenceEndEvent,
-    SequenceStartEvent,
     StreamEndEvent,
     StreamStartEvent,
 )
@@ -48,7 +46,9 @@ _FLOAT: Final = re.compile(
 )
 _MAX_DIGITS: Final = 40
 # What YAML 1.2 calls printable; the byte order mark is refused too, wherever it stands.
-_UNPRINTABLE: Final = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
+_UNPRINTABLE: Final = re.compile(
+    "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,7 @@ class _Reader:
     """
 
     def __init__(self, text: str) -> None:
-        self._next: Callable[[], Event] = CParser(text).get_event
+        self._next: Callable[[], Any] = CParser(text).get_event
         self._anchors: dict[str, tuple[Any, Any, int]] = {}
         self._faults: list[Fault] = []
         self._nodes = 0

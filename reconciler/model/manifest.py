@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
@@ -54,6 +54,11 @@ class Manifest:
     document: int = 0
     labels: Mapping[str, str] = field(default_factory=dict)
     previously: tuple[str, ...] = ()
+    locate: Callable[[tuple[str | int, ...]], Origin] | None = field(default=None, compare=False, repr=False)
+
+    def at(self, *path: str | int) -> Origin:
+        """Where the value at `path` stands, such as `at("spec", "roles", 0)`; else where the document begins."""
+        return self.locate(path) if self.locate is not None else self.origin
 
     @property
     def ref(self) -> SubjectRef:

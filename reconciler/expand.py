@@ -1,0 +1,89 @@
+"""Manifests -> Desired, through the kinds. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from datetime import date
+
+import reconciler.providers.ca.resources as ca
+import reconciler.providers.vault.resources as vault
+from reconciler.kinds.expansion import World
+from reconciler.kinds.registry import KINDS
+from reconciler.kinds.trader.spec import Trader
+from reconciler.model.estate import Estate
+from reconciler.model.manifest import Finding, Manifest, SubjectRef, Tree
+from reconciler.model.resource import Address, Desired, Lifecycle, Resource
+
+
+def expand(tree: Tree, estate: Estate, today: date) -> Desired:
+    """Everything the manifests ask for on that day. Suspended and left subjects get a lifecycle and no more.
+
+    `findings` are those that only expanding brings to light; an active subject that cannot be expanded in
+    full is frozen. A leaver never is: what its manifest refers to does not matter any more.
+    """
+    lifecycles, reasons = _lifecycles(tree, today)
+    world = World(estate, {m.ref: m for m in tree.manifests}, tree.files)
+    resources: dict[Address, Resource] = {}
+    findings: list[Finding] = []
+    declared = Counter(m.ref for m in tree.manifests)
+    frozen = tree.frozen | {ref for ref, count in declared.items() if count > 1}  # which one counts?
+    for manifest in tree.manifests:
+        if lifecycles.get(manifest.ref, "active") != "active" or manifest.ref in frozen:
+            continue
+        made = KINDS[manifest.kind].expand(manifest, world)
+        findings += made.findings
+        if made.complete:
+            resources.update((r.address, r) for r in made.resources)
+        else:
+            frozen |= {manifest.ref}
+    shared = _shared_keys(resources.values(), world.manifests)
+    resources.update((r.address, r) for r in _estate_wide(tree, estate, lifecycles))
+    return Desired(
+        resources=resources,
+        lifecycles=lifecycles,
+        previously={m.ref: SubjectRef(m.ref.kind, m.previously[-1]) for m in tree.manifests if m.previously},
+        frozen=frozen,
+        absence_is_intent=tree.absence_is_intent,
+        findings=(*findings, *shared),
+        reasons=reasons,
+    )
+
+
+def _lifecycles(tree: Tree, today: date) -> tuple[dict[SubjectRef, Lifecycle], dict[SubjectRef, str]]:
+    lifecycles: dict[SubjectRef, Lifecycle] = {}
+    reasons: dict[SubjectRef, str] = {}
+    for manifest in tree.manifests:
+        if isinstance(manifest.spec, Trader):
+            lifecycles[manifest.ref], why = manifest.spec.lifecycle(today)
+            if why:
+                reasons[manifest.ref] = why
+    return lifecycles, reasons
+
+
+def _estate_wide(tree: Tree, estate: Estate, lifecycles: Mapping[SubjectRef, Lifecycle]) -> Iterable[Resource]:
+    """What belongs to no manifest: the CRL, and the grant login's policy.
+
+    The policy lists the roles of suspended subjects too, so that coming back takes no change of the rules.
+    """
+    yield ca.crl()
+    staying = [m.spec for m in tree.manifests if isinstance(m.spec, Trader) and lifecycles[m.ref] != "left"]
+    combinations = {frozenset(spec.roles) for spec in staying}
+    if combinations or any(m.kind == "Role" for m in tree.manifests):
+        yield vault.grant_policy(estate, sorted(combinations, key=sorted))
+
+
+def _shared_keys(resources: Iterable[Resource], manifests: Mapping[SubjectRef, Manifest]) -> list[Finding]:
+    """A key that two credentials share makes their holders one: neither may be granted anything."""
+    holders: defaultdict[str, list[Resource]] = defaultdict(list)
+    for resource in resources:
+        if resource.type == "ca.certificate":
+            holders[resource.fields["spki"]].append(resource)
+    findings = []
+    for sharing in holders.values():
+        names = ", ".join(sorted(r.address.removeprefix("ca.certificate/") for r in sharing))
+        for subject in sorted({r.subject for r in sharing if r.subject is not None}) if len(sharing) > 1 else ():
+            message = f"one key stands behind several credentials: {names} — make a new key and CSR for each"
+            where = manifests[subject].at("spec", "credentials")
+            findings.append(Finding("X03", "error", message, str(subject), where))
+    return findings

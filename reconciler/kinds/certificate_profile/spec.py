@@ -1,0 +1,93 @@
+"""`kind: CertificateProfile`: what every certificate of one sort looks like (RFC 5280)."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, StrictStr, model_validator
+
+from reconciler.kinds.fields import OID, Duration, Oid, pattern, refuse, unique
+from reconciler.model.estate import seconds
+from reconciler.model.manifest import Spec
+from reconciler.providers.ca.resources import EXT_KEY_USAGES, KEY_USAGES
+
+Algorithm = Literal["ec-p256", "ec-p384", "rsa-2048", "rsa-3072", "rsa-4096"]
+# anyExtendedKeyUsage undoes the others; OCSPSigning lets its holder declare any certificate of the CA good.
+_FORBIDDEN_EKUS = frozenset({"2.5.29.37.0", "1.3.6.1.5.5.7.3.9"})
+_NAMES = {oid: name for name, oid in EXT_KEY_USAGES.items()}
+
+
+def _eku(value: str) -> str:
+    if value in _FORBIDDEN_EKUS:
+        raise refuse("this usage would give its holder power over other certificates")
+    if value in EXT_KEY_USAGES:
+        return value
+    if not re.fullmatch(OID, value):
+        raise refuse(f"must be one of {', '.join(EXT_KEY_USAGES)}, or a dotted object identifier")
+    return _NAMES.get(value, value)
+
+
+def _usage(value: str) -> str:
+    if value not in KEY_USAGES:
+        raise refuse(f"must be one of {', '.join(KEY_USAGES)}")
+    return value
+
+
+Eku = Annotated[StrictStr, AfterValidator(_eku)]
+KeyUsage = Annotated[StrictStr, AfterValidator(_usage)]
+NamePart = Annotated[
+    StrictStr, pattern(r"[A-Za-z0-9][A-Za-z0-9 .&'()-]{0,63}", "1 to 64 letters, digits, spaces and .&'()-")
+]
+
+
+class KeyRule(Spec):
+    """Which keys the profile certifies, and where they must have been born."""
+
+    algorithm: Algorithm = "ec-p256"
+    origin: Literal["software", "hardware"] = "software"
+
+    @property
+    def type(self) -> Literal["ec", "rsa"]:
+        """The key's type, as `x509.Csr` names it."""
+        return "rsa" if self.algorithm.startswith("rsa-") else "ec"
+
+    @property
+    def bits(self) -> int:
+        """Bits of the modulus or of the curve."""
+        return int(self.algorithm.rsplit("-", 1)[1].removeprefix("p"))
+
+
+class Subject(Spec):
+    """The subject name besides its common name, which is always the principal (`trader.jdoe`)."""
+
+    organization: tuple[NamePart, ...] = Field(default=(), max_length=1)
+    organizational_units: Annotated[tuple[NamePart, ...], unique] = Field(
+        default=(), alias="organizationalUnits", max_length=4
+    )
+
+
+class CertificateProfile(Spec):
+    """`spec` of `kind: CertificateProfile`."""
+
+    issuer: Literal["issuing"] = "issuing"
+    key: KeyRule = KeyRule()
+    key_usages: Annotated[tuple[KeyUsage, ...], unique] = Field(
+        default=("digitalSignature",), alias="keyUsages", min_length=1
+    )
+    ekus: Annotated[tuple[Eku, ...], unique] = Field(default=("clientAuth",), min_length=1, max_length=8)
+    policy_oids: Annotated[tuple[Oid, ...], unique] = Field(default=(), alias="policyOids", max_length=8)
+    subject: Subject = Subject()
+    ttl: Duration
+    renew_before: Duration = Field(alias="renewBefore")
+    max_key_age: Duration | None = Field(default=None, alias="maxKeyAge")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if seconds(self.renew_before) >= seconds(self.ttl):
+            raise refuse("renewBefore must be shorter than ttl")
+        if self.max_key_age is not None and seconds(self.max_key_age) < seconds(self.ttl):
+            raise refuse("maxKeyAge must not be shorter than ttl")
+        if self.key.type == "ec" and {"keyEncipherment", "dataEncipherment"} & set(self.key_usages):
+            raise refuse("an elliptic-curve key cannot encipher (RFC 5480): drop that key usage")
+        return self

@@ -1,0 +1,36 @@
+"""The kinds there are. A new kind is one folder and one line here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from reconciler.kinds.certificate_profile.expand import expand as expand_certificate_profile
+from reconciler.kinds.certificate_profile.spec import CertificateProfile
+from reconciler.kinds.expansion import Expansion, World
+from reconciler.kinds.role.expand import expand as expand_role
+from reconciler.kinds.role.spec import Role
+from reconciler.kinds.trader.expand import expand as expand_trader
+from reconciler.kinds.trader.spec import Trader
+from reconciler.model.manifest import Manifest, Spec
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One manifest kind. A `subject` has a lifecycle; the others are rules."""
+
+    spec: type[Spec]
+    expand: Callable[[Manifest, World], Expansion]
+    subject: bool = False
+
+
+KINDS: Mapping[str, Kind] = MappingProxyType(
+    {
+        "Trader": Kind(Trader, expand_trader, subject=True),
+        "Role": Kind(Role, expand_role),
+        "CertificateProfile": Kind(CertificateProfile, expand_certificate_profile),
+    }
+)
+# Kinds of the format that this version does not read yet: their manifests are refused by name.
+LATER = frozenset({"Staff", "Device", "Bot", "MfaTier"})

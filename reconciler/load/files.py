@@ -1,0 +1,142 @@
+"""Finding and reading files below the estate's directory, and none outside it."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+MAX_FILES = 200_000
+MAX_DEPTH = 32  # directories inside directories
+
+
+class Unreadable(Exception):
+    """A file or directory that is there but is not read; the text says why, without the path."""
+
+
+@dataclass(slots=True)
+class Root:
+    """The estate's directory. Every path is relative to it, with `/`; symlinks may not lead out of it."""
+
+    path: Path
+    _real: str = field(init=False)
+    _inside: dict[str, bool] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._real = os.path.realpath(self.path)
+
+    def read(self, relative: str, limit: int) -> bytes:
+        """The bytes of a regular file. Raises `Unreadable`."""
+        full = os.path.join(self._real, relative)
+        try:
+            # Not through a link at the end, unless it leads to a place inside; never waiting for a pipe.
+            if os.path.islink(full) or not self._holds(os.path.dirname(full)):
+                full = self._resolved(full)
+            handle = os.open(full, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError as error:
+            raise Unreadable(_reason(error)) from None
+        try:
+            found = os.fstat(handle)
+            if not stat.S_ISREG(found.st_mode):
+                raise Unreadable("it is no regular file")
+            if found.st_size > limit:
+                raise Unreadable(f"it is larger than {limit // 1024} KiB")
+            return _all(handle, limit)
+        except OSError as error:
+            raise Unreadable(_reason(error)) from None
+        finally:
+            os.close(handle)
+
+    def holds(self, relative: str) -> bool:
+        """Whether the path, links resolved, lies inside."""
+        return self._holds(os.path.join(self._real, relative))
+
+    def real(self, relative: str) -> str:
+        """The path with links resolved, to know one directory under two names."""
+        return os.path.realpath(os.path.join(self._real, relative))
+
+    def _holds(self, full: str) -> bool:
+        known = self._inside.get(full)
+        if known is None:
+            real = os.path.realpath(full)
+            known = self._inside[full] = real == self._real or real.startswith(self._real.rstrip("/") + "/")
+        return known
+
+    def _resolved(self, full: str) -> str:
+        if not self._holds(full):
+            raise Unreadable("it leads out of the estate's directory")
+        return os.path.realpath(full)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A manifest file, or what stood in the way of one (`problem`)."""
+
+    path: str
+    problem: str = ""
+
+
+def walk(root: Root, directory: str, skip: frozenset[str]) -> Iterator[Entry]:
+    """Every `*.yaml` and `*.yml` below a directory, in order of path.
+
+    Dotfiles, dot-directories, `skip` (real paths) and the estate's own `idac.yaml` are passed over. A link to
+    a place outside, or to one that is read anyway, is a problem: it would hide or double manifests.
+    """
+    yield from _walk(root, directory.strip("/"), skip, set(), 0)
+
+
+def _walk(root: Root, directory: str, skip: frozenset[str], seen: set[str], depth: int) -> Iterator[Entry]:
+    if not root.holds(directory):
+        yield Entry(directory, "it leads out of the estate's directory")
+        return
+    real = root.real(directory)
+    if real in seen or depth > MAX_DEPTH:
+        yield Entry(directory, "it is read already: this link makes a loop, or the same manifests count twice")
+        return
+    seen.add(real)
+    try:
+        entries = sorted(os.scandir(real), key=lambda e: e.name)
+    except OSError as error:
+        yield Entry(directory, _reason(error))
+        return
+    for entry in entries:
+        path = f"{directory}/{entry.name}" if directory not in ("", ".") else entry.name
+        if entry.name.startswith(".") or path == "idac.yaml":
+            continue
+        yield from _entry(root, entry, path, skip, seen, depth)
+
+
+def _entry(
+    root: Root, entry: os.DirEntry[str], path: str, skip: frozenset[str], seen: set[str], depth: int
+) -> Iterator[Entry]:
+    try:
+        is_directory = entry.is_dir()
+    except OSError as error:
+        yield Entry(path, _reason(error))
+        return
+    if is_directory:
+        if root.real(path) not in skip:
+            yield from _walk(root, path, skip, seen, depth + 1)
+    elif entry.name.endswith((".yaml", ".yml")):
+        if entry.is_symlink():
+            real = root.real(path)
+            if real in seen:
+                yield Entry(path, "it is read already, under another name")
+                return
+            seen.add(real)
+        yield Entry(path)
+
+
+def _all(handle: int, limit: int) -> bytes:
+    data = os.read(handle, limit + 1)
+    while len(data) <= limit and (more := os.read(handle, limit + 1 - len(data))):
+        data += more
+    if len(data) > limit:
+        raise Unreadable(f"it is larger than {limit // 1024} KiB")
+    return data
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or "it cannot be read").lower()
