@@ -215,4 +215,16 @@ def _backend_usages(names: tuple[str, ...]) -> list[str]:
     return sorted(KEY_USAGES[name] for name in names)
 
 
-__all__ = ["BACKDATE", "PROBE_NAME", "PROBE_ROLE", "Profile", "certificate", "crl", "probe_role", "profile"]
+ROLE_FIELDS = tuple(sorted(probe_role()))
+
+__all__ = [
+    "BACKDATE",
+    "PROBE_NAME",
+    "PROBE_ROLE",
+    "ROLE_FIELDS",
+    "Profile",
+    "certificate",
+    "crl",
+    "probe_role",
+    "profile",
+]

@@ -1,0 +1,65 @@
+"""What the PKI engine says: the issuing certificate, and every certificate it ever issued and still keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+
+from reconciler.errors import CryptoError, Rejected
+from reconciler.model.estate import Estate
+from reconciler.providers.protocol import Answer, Client
+from reconciler.x509 import Certificate, join_pem, read_certificate
+
+PEM = "certificate"
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """The end of every certificate in the store, by serial, and the serials that are revoked."""
+
+    ends: Mapping[str, str]  # RFC 3339 UTC, whole seconds: they compare as text
+    revoked: frozenset[str]
+
+    def live(self, now: str) -> frozenset[str]:
+        """Serials that are neither expired nor revoked."""
+        return frozenset(serial for serial, end in self.ends.items() if end > now) - self.revoked
+
+    def refused(self, now: str) -> frozenset[str]:
+        """Revoked serials that would otherwise still be good. One whose end nobody knows counts."""
+        return frozenset(serial for serial in self.revoked if self.ends.get(serial, "9") > now)
+
+
+def issuer(client: Client, estate: Estate) -> str:
+    """PEM of the issuing certificate."""
+    answer = client.read(f"{estate.mounts.pki}/issuer/default")
+    if not answer.found:
+        raise Rejected(f"{estate.mounts.pki} has no default issuer", remedy="run `idac bootstrap`")
+    return join_pem(str(answer.data[PEM]))
+
+
+def inventory(client: Client, estate: Estate) -> Inventory:
+    """Two requests on OpenBao; on a server without the detailed listing, one more a certificate."""
+    pki = estate.mounts.pki
+    revoked = frozenset(client.list(f"{pki}/certs/revoked").keys)
+    try:
+        infos = client.list(f"{pki}/certs/detailed").data.get("key_info") or {}
+        return Inventory({serial: str(info["not_after"]) for serial, info in infos.items()}, revoked)
+    except Rejected:
+        serials = client.list(f"{pki}/certs").keys
+    return Inventory({c.serial: c.not_after for c in certificates(client, estate, serials)}, revoked)
+
+
+def certificates(client: Client, estate: Estate, serials: Collection[str]) -> Iterator[Certificate]:
+    """Each certificate as it is in the store, parsed once; the ones that are gone are left out."""
+    paths = (f"{estate.mounts.pki}/cert/{serial}" for serial in serials)
+    for _, answer in client.read_many(paths):
+        if answer.found:
+            yield parsed(answer)
+
+
+def parsed(answer: Answer) -> Certificate:
+    """The certificate in an answer of `cert/<serial>`. Raises `Rejected` when it is none."""
+    try:
+        return read_certificate(str(answer.data[PEM]))
+    except (CryptoError, KeyError):
+        raise Rejected("the CA answered with something that is no certificate") from None

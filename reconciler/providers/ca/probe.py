@@ -1,0 +1,70 @@
+"""The tool's own probe: a certificate that logs in, is revoked, and then must not log in again.
+
+It shows that revoking works here and now, end to end. It is the only key the tool makes, and it is forgotten.
+"""
+
+from __future__ import annotations
+
+from reconciler.model.estate import Estate
+from reconciler.model.resource import Fields
+from reconciler.providers.ca.resources import PROBE_LIFETIME, PROBE_NAME, PROBE_ROLE
+from reconciler.providers.ca.revocation import CrlKeeper
+from reconciler.providers.ca.revoker import Revoker
+from reconciler.providers.protocol import Answer, CertificateLogin, Client
+from reconciler.x509 import join_pem, new_key_and_csr, read_certificate
+
+
+def probe(
+    contain: Client,
+    estate: Estate,
+    authority: str,
+    login: CertificateLogin,
+    revoker: Revoker,
+    keeper: CrlKeeper,
+) -> tuple[bool, str, Fields]:
+    """Whether the revoked probe was refused, in words, with public evidence. Raises `IdacError`.
+
+    The first login is the control: a refusal after it proves something only if it was accepted.
+    """
+    key, csr = new_key_and_csr(PROBE_NAME)
+    body = {
+        "csr": csr,
+        "common_name": PROBE_NAME,
+        "ttl": f"{PROBE_LIFETIME}s",
+        "exclude_cn_from_sans": True,
+        "format": "pem",
+    }
+    pem = join_pem(str(contain.write(f"{estate.mounts.pki}/sign/{PROBE_ROLE}", body).data["certificate"]))
+    serial = read_certificate(pem).serial
+    chain = join_pem(pem, authority)
+    evidence: dict[str, object] = {"probe_serial": serial}
+    try:
+        control = login(chain, key, PROBE_ROLE)
+    finally:
+        revoker.revoke(serial, PROBE_NAME, "the probe of a proof")
+        keeper.refresh(authority, full=False)
+    if not _accepted(control):
+        return (
+            False,
+            f"the probe was not let in before it was revoked ({_why(control)}): nothing is proved",
+            evidence,
+        )
+    _end_token(contain, control)
+    after = login(chain, key, PROBE_ROLE)
+    if _accepted(after):
+        _end_token(contain, after)
+        return False, "the probe logged in although it was revoked and the lists were pushed", evidence
+    return True, f"a probe certificate logged in, was revoked, and was refused ({_why(after)})", evidence
+
+
+def _accepted(answer: Answer) -> bool:
+    return answer.status == 200 and bool((answer.body.get("auth") or {}).get("accessor"))
+
+
+def _why(answer: Answer) -> str:
+    return "; ".join(str(e) for e in answer.body.get("errors") or ()) or f"status {answer.status}"
+
+
+def _end_token(contain: Client, answer: Answer) -> None:
+    accessor = answer.body["auth"]["accessor"]
+    contain.write("auth/token/revoke-accessor", {"accessor": accessor})

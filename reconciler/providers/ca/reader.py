@@ -1,0 +1,166 @@
+"""Sees the CA's part of the target, as planner: profiles, certificates, deliveries, revocation lists."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from reconciler.model.estate import Estate
+from reconciler.model.manifest import SubjectRef
+from reconciler.model.resource import Observation, Resource
+from reconciler.providers.ca import store
+from reconciler.providers.ca.authority import Inventory, certificates, inventory, issuer
+from reconciler.providers.ca.resources import INTACT, PROBE_NAME, PROBE_ROLE, ROLE_FIELDS
+from reconciler.providers.ca.revocation import observe_crl
+from reconciler.providers.protocol import Client
+from reconciler.x509 import Certificate, read_certificate, rfc3339
+
+
+def utc_now() -> str:
+    """This machine's clock, RFC 3339 UTC."""
+    return rfc3339(datetime.now(UTC))
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """One pass over the target."""
+
+    now: str
+    inventory: Inventory
+    live: frozenset[str]
+    refused: frozenset[str]  # revoked, not expired
+    entries: Mapping[str, store.Entry]
+    marks: Mapping[str, Mapping[str, str]]
+    parsed: Mapping[str, Certificate]  # the live and the delivered ones
+
+
+class CaReader:
+    """Reads each collection once, and each live certificate itself: listings do not show its key or URI."""
+
+    name = "ca"
+
+    def __init__(self, client: Client, estate: Estate, clock: Callable[[], str] = utc_now) -> None:
+        self._client, self._estate, self._clock = client, estate, clock
+
+    def observe(self) -> Observation:
+        """Everything the CA holds for this estate. Raises `TargetError`."""
+        authority = issuer(self._client, self._estate)
+        own = read_certificate(authority)
+        seen = self._look(own.serial)
+        facts = {"certificate": authority, "sha256": own.fingerprint, "spki": own.spki, "subject": own.subject}
+        crl = observe_crl(self._client, self._estate, authority, seen.inventory, seen.now)
+        resources = [Resource("ca.authority", None, {}, facts), crl, *self._profiles()]
+        explained: set[str] = set()
+        unmanaged: list[str] = []
+        for name, entry in sorted(seen.entries.items()):
+            owner = store.owner(name)
+            if owner is None:
+                unmanaged.append(f"{self._estate.mounts.kv}/{store.CERTIFICATES}/{name}")
+            elif entry.serial:
+                resource = _delivered(owner, entry, seen, self._estate)
+                explained |= {entry.serial, entry.custom.get("previous", "")} & set(resource.facts["serials"])
+                resources.append(resource)
+        resources += self._orphans(seen, explained)
+        return Observation(tuple(resources), unmanaged=tuple(unmanaged), target={"issuer_spki": own.spki})
+
+    def _look(self, own: str) -> _Seen:
+        now = self._clock()
+        there = inventory(self._client, self._estate)
+        entries = store.deliveries(self._client, self._estate)
+        named = {e.serial for e in entries.values()} | {e.custom.get("previous", "") for e in entries.values()}
+        wanted = [s for s, end in there.ends.items() if s != own and (s in named or _good(s, end, there, now))]
+        read = {c.serial: c for c in certificates(self._client, self._estate, wanted)}
+        noted = store.marks(self._client, self._estate)
+        return _Seen(now, there, there.live(now) - {own}, there.refused(now), entries, noted, read)
+
+    def _profiles(self) -> Iterator[Resource]:
+        roles = f"{self._estate.mounts.pki}/roles"
+        names = [name for name in self._client.list(roles).keys if name != PROBE_ROLE]
+        answers = self._client.read_many(f"{roles}/{name}" for name in names)
+        for name, (_, answer) in zip(names, answers, strict=True):
+            if answer.found:
+                yield Resource(f"ca.profile/{name}", None, {f: answer.data.get(f) for f in ROLE_FIELDS})
+
+    def _orphans(self, seen: _Seen, explained: set[str]) -> Iterator[Resource]:
+        for serial in sorted(seen.live - explained):
+            certificate = seen.parsed.get(serial)
+            if certificate is None or (certificate.common_name == PROBE_NAME and not certificate.uri_sans):
+                continue
+            facts = {n: v for n, v in _facts(certificate).items() if n != "fingerprint"} | _names(certificate)
+            subject = _subject(certificate, self._estate)
+            yield Resource(f"ca.certificate/orphan/{serial}", subject, {}, facts)
+
+
+def _good(serial: str, end: str, there: Inventory, now: str) -> bool:
+    return end > now and serial not in there.revoked
+
+
+def _delivered(owner: tuple[SubjectRef, str], entry: store.Entry, seen: _Seen, estate: Estate) -> Resource:
+    """One delivery joined with the certificate that it names and with what was revoked."""
+    subject, credential = owner
+    custom, current = entry.custom, seen.parsed.get(entry.serial)
+    previous = custom.get("previous", "")
+    chain = [s for s in (entry.serial, previous) if s in seen.live and _belongs(seen.parsed.get(s), subject)]
+    if current is None and custom.get("not_after", "") > seen.now and entry.serial not in seen.inventory.revoked:
+        chain.insert(0, entry.serial)  # the CA did not keep it, and it is as good as any other
+    names = _names(current) if current is not None else _recorded(entry, subject, seen, estate)
+    fields = {
+        "profile": custom.get("profile"),
+        "profile_digest": custom.get("profile_digest"),
+        **names,
+        "entity": custom.get("entity"),
+        "delivery": INTACT if entry.intact else "altered",
+    }
+    dates = {n: custom.get(n, "") for n in ("serial", "fingerprint", "not_before", "not_after")}
+    facts: dict[str, Any] = {
+        **(_facts(current) if current is not None else dates),
+        "issued_at": custom.get("issued_at", ""),
+        "key_since": custom.get("key_since", ""),
+        "revoked": _revoked(entry.serial, previous, seen),
+        "serials": chain,
+        "previous": previous or None,
+        "previous_until": custom.get("previous_until") or None,
+    }
+    return Resource(f"ca.certificate/{subject}/{credential}", subject, fields, facts)
+
+
+def _belongs(certificate: Certificate | None, subject: SubjectRef) -> bool:
+    """An entry altered to name another subject's serial must not lead us to revoke that one."""
+    return certificate is not None and certificate.common_name == subject.principal
+
+
+def _revoked(current: str, previous: str, seen: _Seen) -> str:
+    """Who revoked: a certificate in its overlap counts like the current one."""
+    revoked = [
+        s for s in (current, previous) if s in seen.refused or (s == current and s in seen.inventory.revoked)
+    ]
+    if any(s not in seen.marks for s in revoked):
+        return "foreign"
+    return "ours" if current in revoked else "no"
+
+
+def _recorded(entry: store.Entry, subject: SubjectRef, seen: _Seen, estate: Estate) -> dict[str, str | None]:
+    """Names of a certificate that the CA no longer has. Tidied after its end: as recorded. Before: unknown."""
+    if not "" < entry.custom.get("not_after", "") <= seen.now:
+        return {"spki": None, "common_name": None, "uri_san": None}
+    uri = f"spiffe://{estate.spec.trust_domain}/{subject}"
+    return {"spki": entry.custom.get("spki"), "common_name": subject.principal, "uri_san": uri}
+
+
+def _names(certificate: Certificate) -> dict[str, str | None]:
+    uri = " ".join(certificate.uri_sans)
+    return {"spki": certificate.spki, "common_name": certificate.common_name, "uri_san": uri}
+
+
+def _facts(certificate: Certificate) -> dict[str, str]:
+    return {n: getattr(certificate, n) for n in ("serial", "fingerprint", "not_before", "not_after")}
+
+
+def _subject(certificate: Certificate, estate: Estate) -> SubjectRef | None:
+    """Whose certificate an unexplained one is; None unless common name and URI agree on it."""
+    kind, dot, name = certificate.common_name.partition(".")
+    uri = f"spiffe://{estate.spec.trust_domain}/{kind}/{name}"
+    ours = dot and kind and name and "." not in name and certificate.uri_sans == (uri,)
+    return SubjectRef(kind, name) if ours else None

@@ -1,0 +1,131 @@
+"""Revocation lists: what the CA publishes, what cert auth refuses, and bringing the two into step.
+
+Cert auth believes whatever it is given and shows serials only, so sets of serials are what is compared.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from datetime import datetime
+
+from reconciler.errors import CryptoError, Rejected
+from reconciler.model.estate import Estate
+from reconciler.model.resource import Fields, Resource
+from reconciler.providers.ca.authority import Inventory
+from reconciler.providers.protocol import Client, Clients
+from reconciler.x509 import Crl, colons, read_crl
+
+FULL, DELTA = "idac", "idac-delta"  # names of the lists in cert auth
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """The CA's lists, fetched afresh, their signatures checked."""
+
+    full_pem: bytes
+    delta_pem: bytes
+    full: Crl
+    delta: Crl
+
+    @property
+    def serials(self) -> frozenset[str]:
+        """What the two lists together revoke."""
+        return self.full.serials | self.delta.serials
+
+
+def published(client: Client, estate: Estate, authority: str) -> Published:
+    """Fetch the full and the delta list. Raises `CryptoError` when one is not the issuer's."""
+    pki = estate.mounts.pki
+    full, delta = client.fetch(f"{pki}/crl/pem"), client.fetch(f"{pki}/crl/delta/pem")
+    return Published(full, delta, read_crl(full, authority), read_crl(delta, authority))
+
+
+def accepted(client: Client, estate: Estate) -> dict[str, frozenset[str]]:
+    """The serials that cert auth refuses, by list. Lists that are not ours count too: they refuse as well."""
+    base = f"auth/{estate.mounts.cert}/crls"
+    names = client.list(base).keys
+    answers = client.read_many(f"{base}/{name}" for name in names)
+    return {
+        name: frozenset(colons(int(serial)) for serial in answer.data.get("serials") or {})
+        for name, (_, answer) in zip(names, answers, strict=True)
+    }
+
+
+def observe_crl(client: Client, estate: Estate, authority: str, there: Inventory, now: str) -> Resource:
+    """The `ca.crl` resource. A list that does not verify is neither fresh nor in step."""
+    refused = there.refused(now)
+    at_login = frozenset[str]().union(*accepted(client, estate).values())
+    extra = at_login & there.live(now)
+    try:
+        lists = published(client, estate, authority)
+    except CryptoError:
+        facts: Fields = {"number": None, "this_update": None, "next_update": None}
+        return Resource("ca.crl", None, {"fresh": False, "in_step": False}, facts)
+    missing = refused - (at_login & lists.serials)
+    fields = {"fresh": _fresh(lists.full, now), "in_step": not missing and not extra}
+    facts = {
+        "number": max(lists.full.number, lists.delta.number),
+        "this_update": lists.full.this_update,
+        "next_update": lists.full.next_update,
+        "missing": sorted(missing),
+        "extra": sorted(extra),
+    }
+    return Resource("ca.crl", None, fields, facts)
+
+
+def _fresh(crl: Crl, now: str) -> bool:
+    """Whether more than half of its life is left: the CA rebuilds it long before that."""
+    begin, end, here = (datetime.fromisoformat(t) for t in (crl.this_update, crl.next_update, now))
+    return end - here > (end - begin) / 2
+
+
+class CrlKeeper:
+    """Rotates the CA's lists and pushes them to cert auth, as contain. One at a time."""
+
+    def __init__(self, clients: Clients, estate: Estate) -> None:
+        self._clients, self._estate, self._lock = clients, estate, threading.Lock()
+
+    def refresh(self, authority: str, *, full: bool = True) -> Fields:
+        """Make cert auth refuse all that the CA has revoked, and read that back. Returns public evidence.
+
+        The delta goes first, for speed. Rotating the full list empties the delta, so the new full one is
+        pushed before the emptied delta: the other way round, cert auth would forget for a moment. For the
+        same reason a delta that lacks something only the old delta refuses is not pushed before the full one.
+        """
+        with self._lock:
+            before = accepted(self._clients("plan"), self._estate)
+            self._rotate("rotate-delta")
+            lists = published(self._clients("plan"), self._estate, authority)
+            safe = before.get(DELTA, frozenset()) <= before.get(FULL, frozenset()) | lists.delta.serials
+            if safe:
+                self._push(DELTA, lists.delta_pem)
+            if full or not safe:
+                self._rotate("rotate")
+                lists = published(self._clients("plan"), self._estate, authority)
+                self._push(FULL, lists.full_pem)
+                self._push(DELTA, lists.delta_pem)
+            return self._checked(lists)
+
+    def _rotate(self, which: str) -> None:
+        # The engine rotates on GET, and on nothing else.
+        self._clients("contain").write(f"{self._estate.mounts.pki}/crl/{which}", {}, method="GET")
+
+    def _push(self, name: str, pem: bytes) -> None:
+        path = f"auth/{self._estate.mounts.cert}/crls/{name}"
+        self._clients("contain").write(path, {"crl": pem.decode()})
+
+    def _checked(self, lists: Published) -> Fields:
+        after = accepted(self._clients("plan"), self._estate)
+        missing = lists.serials - after.get(FULL, frozenset()) - after.get(DELTA, frozenset())
+        if missing:
+            raise Rejected(
+                f"cert auth does not refuse {len(missing)} revoked certificates after the push",
+                remedy="plan again; see whether something else writes its revocation lists",
+            )
+        return {
+            "number": lists.full.number,
+            "delta_number": lists.delta.number,
+            "next_update": lists.full.next_update,
+            "revoked": len(lists.serials),
+        }

@@ -1,0 +1,134 @@
+"""What the estate's KV v2 mount says about certificates: deliveries, and marks of our own revocations.
+
+Custom metadata is what a bulk listing shows, so everything a plan needs stands there; the data holds the PEMs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from reconciler.errors import Rejected
+from reconciler.model.estate import Estate
+from reconciler.model.manifest import SubjectRef
+from reconciler.providers.protocol import Client
+
+CERTIFICATES, REVOCATIONS = "certificates", "revocations"
+LONGEST_VALUE = 512  # bytes that custom metadata takes
+NEVER = "0s"  # delete_version_after: a delivery does not vanish by itself
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One delivery: `custom` describes version `custom["version"]` of its data; `version` is the newest, or 0."""
+
+    custom: Mapping[str, str]
+    version: int = 0
+    standing: bool = False  # the newest version is neither deleted, destroyed nor about to vanish
+
+    @property
+    def intact(self) -> bool:
+        """Whether the data is what the custom metadata describes: any later write makes a later version."""
+        return self.standing and str(self.version) == self.custom.get("version")
+
+    @property
+    def serial(self) -> str:
+        """The serial in force, or "" for an entry that was never finished."""
+        return self.custom.get("serial", "")
+
+
+def key(subject: SubjectRef, credential: str) -> str:
+    """The flat name of one credential's delivery."""
+    return f"{subject.principal}.{credential}"
+
+
+def owner(name: str) -> tuple[SubjectRef, str] | None:
+    """The subject and credential that a delivery's name says, or None for a name that is none of ours."""
+    parts = name.split(".")
+    return (SubjectRef(parts[0], parts[1]), parts[2]) if len(parts) == 3 and all(parts) else None
+
+
+def mark_name(serial: str) -> str:
+    """The name under which a revocation is marked: KV paths hold no colons."""
+    return serial.replace(":", "-")
+
+
+def entry(info: Mapping[str, Any]) -> Entry:
+    """An Entry from KV v2 metadata, as GET and the bulk listing show it."""
+    version = int(info.get("current_version") or 0)
+    newest = (info.get("versions") or {}).get(str(version)) or {"deletion_time": "none", "destroyed": True}
+    stays = info.get("delete_version_after", NEVER) == NEVER
+    standing = stays and not newest["destroyed"] and not newest["deletion_time"]
+    return Entry(info.get("custom_metadata") or {}, version, standing)
+
+
+def read_entry(client: Client, estate: Estate, name: str) -> Entry:
+    """One delivery as it stands now; an empty Entry when there is none."""
+    answer = client.read(f"{estate.mounts.kv}/metadata/{CERTIFICATES}/{name}")
+    return entry(answer.data) if answer.found else Entry({})
+
+
+def deliveries(client: Client, estate: Estate) -> dict[str, Entry]:
+    """Every delivery by name."""
+    return {name: entry(info) for name, info in _listing(client, estate, CERTIFICATES).items()}
+
+
+def names(client: Client, estate: Estate) -> tuple[str, ...]:
+    """The names of every delivery."""
+    return tuple(client.list(f"{estate.mounts.kv}/metadata/{CERTIFICATES}").keys)
+
+
+def marks(client: Client, estate: Estate) -> dict[str, Mapping[str, str]]:
+    """What we noted before each revocation of ours, by serial."""
+    found = _listing(client, estate, REVOCATIONS).items()
+    return {name.replace("-", ":"): info["custom_metadata"] for name, info in found if info.get("custom_metadata")}
+
+
+def _listing(client: Client, estate: Estate, folder: str) -> Mapping[str, Mapping[str, Any]]:
+    """Metadata of everything in a folder: one request on OpenBao, one an entry where there is no bulk listing."""
+    kv = estate.mounts.kv
+    try:
+        return client.list(f"{kv}/detailed-metadata/{folder}").data.get("key_info") or {}
+    except Rejected:
+        names = client.list(f"{kv}/metadata/{folder}").keys
+    answers = client.read_many(f"{kv}/metadata/{folder}/{name}" for name in names)
+    return {name: answer.data for name, (_, answer) in zip(names, answers, strict=True) if answer.found}
+
+
+def mark(client: Client, estate: Estate, serial: str, said: Mapping[str, str]) -> None:
+    """Note, before it is done, that this revocation is ours. Custom metadata is cut to what fits."""
+    kv, name = estate.mounts.kv, mark_name(serial)
+    short = {field: _cut(value) for field, value in said.items() if value}
+    client.write(f"{kv}/data/{REVOCATIONS}/{name}", {"data": dict(said)})
+    client.write(f"{kv}/metadata/{REVOCATIONS}/{name}", {"custom_metadata": short})
+
+
+def deliver(
+    client: Client, estate: Estate, name: str, standing: Entry, data: Mapping[str, str], said: Mapping[str, str]
+) -> Entry:
+    """Write a delivery over the one that stands, check-and-set, and describe it. Returns what then stands."""
+    kv = estate.mounts.kv
+    if standing.version and not standing.standing:
+        client.write(f"{kv}/metadata/{CERTIFICATES}/{name}", {"delete_version_after": NEVER})
+    body = {"options": {"cas": standing.version}, "data": dict(data)}
+    version = client.write(f"{kv}/data/{CERTIFICATES}/{name}", body).data["version"]
+    custom = {field: value for field, value in said.items() if value} | {"version": str(version)}
+    client.write(
+        f"{kv}/metadata/{CERTIFICATES}/{name}", {"custom_metadata": custom, "delete_version_after": NEVER}
+    )
+    return Entry(custom, version, True)
+
+
+def delivered(client: Client, estate: Estate, name: str) -> Mapping[str, str]:
+    """The data of one delivery; empty when there is none."""
+    return client.read(f"{estate.mounts.kv}/data/{CERTIFICATES}/{name}").data.get("data") or {}
+
+
+def withdraw(client: Client, estate: Estate, name: str) -> None:
+    """Remove a delivery with all its versions."""
+    client.delete(f"{estate.mounts.kv}/metadata/{CERTIFICATES}/{name}")
+
+
+def _cut(value: str) -> str:
+    return value.encode()[:LONGEST_VALUE].decode(errors="ignore")

@@ -1,0 +1,179 @@
+"""Changes the CA's part of the target, one change at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+from reconciler.errors import Rejected
+from reconciler.model.change import Change
+from reconciler.model.estate import Estate
+from reconciler.model.resource import Fields, Resource
+from reconciler.providers.ca import store
+from reconciler.providers.ca.authority import PEM, issuer
+from reconciler.providers.ca.issuing import Issued, Issuing
+from reconciler.providers.ca.reader import utc_now
+from reconciler.providers.ca.resources import READ_ONLY
+from reconciler.providers.ca.revocation import CrlKeeper
+from reconciler.providers.ca.revoker import Revoker
+from reconciler.providers.protocol import Clients, Known
+from reconciler.x509 import rfc3339
+
+
+class CaWriter:
+    """Reads as plan, signs and stores as grant, revokes as contain, writes roles as govern. Thread-safe."""
+
+    def __init__(self, clients: Clients, estate: Estate, run_id: str, clock: Callable[[], str] = utc_now) -> None:
+        self._clients, self._estate, self._clock = clients, estate, clock
+        self._revoker = Revoker(clients, estate, run_id, clock)
+        self._issuing = Issuing(clients, estate, self._revoker, clock)
+        self._crl = CrlKeeper(clients, estate)
+
+    def apply(self, change: Change, known: Known) -> Fields:
+        """Do it, read it back, and say with which serials and versions. Raises `IdacError`."""
+        match change.type, change.action:
+            case "ca.profile", "delete":
+                return self._delete_profile(change)
+            case "ca.profile", _:
+                return self._write_profile(change)
+            case "ca.crl", _:
+                return self._crl.refresh(self._authority())
+            case "ca.certificate", "revoke":
+                return self._revoke(change)
+            case "ca.certificate", "create" | "update" | "rotate":
+                return self._certify(change, known)
+        raise Rejected(f"the CA cannot {change.action} {change.address}")
+
+    # ---- profiles -------------------------------------------------------------------------------------------
+
+    def _write_profile(self, change: Change) -> Fields:
+        desired = _desired(change)
+        path = self._role(change)
+        body = {name: value for name, value in desired.fields.items() if name != READ_ONLY}
+        self._clients("govern").write(path, body)
+        standing = self._clients("plan").read(path).data
+        wrong = sorted(n for n, value in desired.fields.items() if standing.get(n) != value)
+        if wrong:
+            raise Rejected(f"{path} does not say what was written: {', '.join(wrong)}", remedy="plan again")
+        return {"role": path}
+
+    def _delete_profile(self, change: Change) -> Fields:
+        path = self._role(change)
+        self._clients("govern").delete(path)
+        if self._clients("plan").read(path).found:
+            raise Rejected(f"{path} is still there after its deletion", remedy="plan again")
+        return {"role": path}
+
+    def _role(self, change: Change) -> str:
+        return f"{self._estate.mounts.pki}/roles/{change.address.removeprefix('ca.profile/')}"
+
+    # ---- certificates ---------------------------------------------------------------------------------------
+
+    def _certify(self, change: Change, known: Known) -> Fields:
+        """Create, rotate, adopt or redeliver: sign unless there is something good to deliver, then store it."""
+        desired = _desired(change)
+        authority = self._authority()
+        name = _delivery(change)
+        standing = store.read_entry(self._clients("plan"), self._estate, name)
+        planned = change.actual.facts["serial"] if change.actual is not None else ""
+        candidate = planned if change.action == "update" else standing.serial
+        reused = None
+        # A create or rotate that finds another serial than planned was told before, and got that far.
+        if candidate and (change.action == "update" or candidate != planned):
+            reused = self._issuing.reuse(desired, candidate, authority)
+        return self._store(change, known, standing, reused or self._issuing.sign(desired, authority))
+
+    def _store(self, change: Change, known: Known, standing: store.Entry, issued: Issued) -> Fields:
+        desired, certificate = _desired(change), issued.certificate
+        said = {
+            "subject": str(desired.subject),
+            "profile": desired.fields["profile"],
+            "profile_digest": desired.fields["profile_digest"],
+            "entity": _entity(desired.fields["entity"], known),
+            "serial": certificate.serial,
+            "fingerprint": certificate.fingerprint,
+            "spki": certificate.spki,
+            "not_before": certificate.not_before,
+            "not_after": certificate.not_after,
+            **self._history(change, issued),
+        }
+        data = {"certificate": issued.pem, "chain": issued.chain}
+        name = _delivery(change)
+        made = store.deliver(self._clients("grant"), self._estate, name, standing, data, said)
+        self._check_stored(name, made, data)
+        shown = ("serial", "fingerprint", "spki", "not_before", "not_after", "previous", "previous_until")
+        return {n: made.custom[n] for n in shown if n in made.custom} | {"version": made.version}
+
+    def _history(self, change: Change, issued: Issued) -> dict[str, str]:
+        """Since when the key is used, and which certificate stays good for the overlap."""
+        facts = change.actual.facts if change.actual is not None else {}
+        certificate, now = issued.certificate, self._clock()
+        if facts.get("serial") == certificate.serial:
+            adopted = {"issued_at": certificate.not_before, "key_since": certificate.not_before}
+            kept = ("issued_at", "key_since", "previous", "previous_until")
+            return {n: facts.get(n) or adopted.get(n, "") for n in kept}
+        same_key = change.actual is not None and change.actual.fields.get("spki") == certificate.spki
+        said = {"issued_at": now, "key_since": (facts.get("key_since") if same_key else "") or now}
+        live = list(facts.get("serials") or ())
+        if change.action != "rotate" or facts.get("serial") not in live:
+            return said
+        for older in live:
+            if older != facts["serial"]:
+                self._revoker.revoke(older, str(change.subject), "superseded twice within its overlap")
+                self._crl.refresh(self._authority(), full=False)
+        until = datetime.fromisoformat(now) + timedelta(seconds=_desired(change).facts["overlap"])
+        return said | {"previous": facts["serial"], "previous_until": min(rfc3339(until), facts["not_after"])}
+
+    def _check_stored(self, name: str, made: store.Entry, data: dict[str, str]) -> None:
+        plan = self._clients("plan")
+        standing = store.read_entry(plan, self._estate, name)
+        if standing != made or store.delivered(plan, self._estate, name) != data:
+            raise Rejected(f"the delivery {name} does not say what was written", remedy="plan again")
+
+    def _revoke(self, change: Change) -> Fields:
+        """Every serial that the change names; then, unless a good one stays, the delivery is withdrawn."""
+        facts = change.actual.facts if change.actual is not None else {}
+        orphan = "/orphan/" in change.address
+        name = "" if orphan else _delivery(change)
+        serials = list((change.before or {}).get("serials") or ())
+        subject = str(change.subject) if change.subject is not None else ""
+        ended = [s for s in serials if not self._revoker.revoke(s, subject, change.reason, lost=self._kept(name))]
+        stays = set(facts.get("serials") or ()) - set(serials)
+        evidence: dict[str, Any] = {"serials": serials, "expired": ended}
+        if orphan or stays:
+            return evidence
+        store.withdraw(self._clients("contain"), self._estate, name)
+        if store.read_entry(self._clients("plan"), self._estate, name) != store.Entry({}):
+            raise Rejected(f"the delivery {name} is still there after it was withdrawn", remedy="plan again")
+        return {**evidence, "withdrawn": name}
+
+    def _kept(self, name: str) -> Callable[[], str]:
+        """How to get at the PEM in a delivery, should the CA have lost the certificate."""
+        plan, estate = self._clients("plan"), self._estate
+        return lambda: store.delivered(plan, estate, name).get(PEM, "") if name else ""
+
+    def _authority(self) -> str:
+        return issuer(self._clients("plan"), self._estate)
+
+
+def _desired(change: Change) -> Resource:
+    if change.desired is None:
+        raise Rejected(f"{change.address}: the change does not say what is desired")
+    return change.desired
+
+
+def _delivery(change: Change) -> str:
+    """`ca.certificate/trader/jdoe/mtls` -> `trader.jdoe.mtls`."""
+    return change.address.removeprefix("ca.certificate/").replace("/", ".")
+
+
+def _entity(value: Any, known: Known) -> str:
+    """The entity's id: as planned, or as an earlier change of this run learned it."""
+    if not isinstance(value, dict):
+        return str(value)
+    address, _, fact = str(value.get("ref", "")).rpartition("#")
+    learned = known.get(address, {}).get(fact)
+    if not learned:
+        raise Rejected(f"{address} has no {fact} yet", remedy="plan again once the entity stands")
+    return str(learned)
