@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from tests.openbao import Raw, Server, start_server
+from reconciler.model.estate import Estate
+from tests.openbao import Raw, Server, fresh_estate, start_server
 
 
 @pytest.fixture(scope="session")
@@ -23,3 +25,9 @@ def admin(openbao: Server) -> Iterator[Raw]:
     raw = openbao.raw()
     yield raw
     raw.close()
+
+
+@pytest.fixture
+def estate(openbao: Server, tmp_path: Path) -> Estate:
+    """A bootstrapped estate with mounts of its own."""
+    return fresh_estate(openbao, tmp_path)

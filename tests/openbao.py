@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 import urllib3
 
+from reconciler.errors import Denied, Rejected
+from reconciler.model.estate import Estate, EstateSpec
+from reconciler.providers.ca.bootstrap import bootstrap_ca
+from reconciler.providers.protocol import Answer
+from reconciler.providers.vault.bootstrap import bootstrap
 from reconciler.providers.vault.dev import DevServer, ServerInfo
 from reconciler.providers.vault.devfiles import Storage
 
@@ -79,6 +85,49 @@ class Raw:
         self._pool.clear()
 
 
+class PlainClient:
+    """The `Client` protocol over plain calls, for preparing estates."""
+
+    def __init__(self, raw: Raw) -> None:
+        self._raw = raw
+
+    def _answer(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Answer:
+        reply = self._raw.call(method, path, body)
+        if reply.status == 403:
+            raise Denied(f"{method} {path}: {reply.errors}")
+        if reply.status >= 400 and (reply.status != 404 or reply.errors):
+            raise Rejected(f"{method} {path}: {reply.status} {reply.errors}")
+        return Answer(reply.status, reply.body)
+
+    def read(self, path: str) -> Answer:
+        return self._answer("GET", path)
+
+    def list(self, path: str) -> Answer:
+        return self._answer("LIST", path)
+
+    def read_many(self, paths: Iterable[str]) -> Iterator[tuple[str, Answer]]:
+        return ((path, self.read(path)) for path in paths)
+
+    def ask_many(self, path: str, bodies: Iterable[Mapping[str, Any]]) -> Iterator[Answer]:
+        replies = (self._raw.call("POST", path, body) for body in bodies)
+        return (Answer(reply.status, reply.body) for reply in replies)
+
+    def write(
+        self, path: str, body: Mapping[str, Any], *, method: str = "POST", tolerate: Sequence[str] = ()
+    ) -> Answer:
+        answer = self._answer(method, path, body)
+        warnings = [w for w in answer.body.get("warnings") or () if not any(t in w for t in tolerate)]
+        if warnings:
+            raise Rejected(f"{method} {path}: {warnings}")
+        return answer
+
+    def delete(self, path: str) -> Answer:
+        return self._answer("DELETE", path)
+
+    def fetch(self, path: str, *, body: bytes | None = None, content_type: str = "") -> bytes:
+        raise NotImplementedError
+
+
 @dataclass(frozen=True, slots=True)
 class Server:
     """A running trial server and its root."""
@@ -114,3 +163,34 @@ def start_server(directory: Path, storage: str = "raft") -> Server:
     """A new server in an empty directory. A machine without the binary fails here; nothing is skipped."""
     dev = DevServer(directory / ".idac", storage=cast(Storage, storage))
     return Server(dev, dev.up())
+
+
+_counter = itertools.count(1)
+
+
+def make_estate(root: Path, name: str, **spec: Any) -> Estate:
+    """An estate's configuration, without its file."""
+    fields = {"trustDomain": "trading.example", **spec}
+    made = EstateSpec.model_validate(fields)
+    return Estate(name=name, root=str(root), spec=made, configuration_digest="0" * 64, policy_digest="0" * 64)
+
+
+def fresh_estate(server: Server, root: Path, **spec: Any) -> Estate:
+    """A bootstrapped estate of its own on the shared server; `root` is where its `.idac` goes."""
+    root.mkdir(parents=True, exist_ok=True)
+    estate = make_estate(root, f"t{next(_counter)}", **spec)
+    raw = server.raw()
+    client = PlainClient(raw)
+    bootstrap_ca(client, estate, server.address)
+    bootstrap(client, estate)
+    raw.close()
+    return estate
+
+
+def log_in(server: Server, estate: Estate, identity: str) -> Raw:
+    """Plain calls with the token of one of the four identities."""
+    noted = json.loads((Path(estate.root) / ".idac" / "logins" / f"{identity}.json").read_text())
+    raw = server.raw("")
+    body = {"role_id": noted["role_id"], "secret_id": noted["secret_id"]}
+    raw.token = raw.ok("POST", f"auth/{noted['mount']}/login", body).body["auth"]["client_token"]
+    return raw

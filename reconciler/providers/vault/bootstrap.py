@@ -1,0 +1,186 @@
+"""Prepares a server for one estate, as its administrator: mounts, login methods, the four identities, the probe.
+
+Idempotent: told twice, the second time it changes nothing. The CA is made before this, by its own provider.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from reconciler.errors import InvalidInput, Rejected
+from reconciler.model.estate import Estate
+from reconciler.providers.protocol import Client
+from reconciler.providers.vault.devfiles import write_private
+from reconciler.providers.vault.policies import grant_document
+from reconciler.providers.vault.resources import PINNED_LOGIN, TOKEN_LIFE, TOKEN_TTL, document
+from reconciler.providers.vault.runners import LIFE, POLICIES, PROBE, documents
+
+PROBE_SECONDS = 30  # how long the probe's own token lives
+_KV_READY_SECONDS = 10.0
+_KV = {"max_versions": 10, "cas_required": False, "delete_version_after": "0s"}
+_CERT = {
+    "disable_binding": False,
+    "enable_identity_alias_metadata": False,
+}  # binding: a renewal needs the certificate
+
+
+class Bootstrap:
+    """One estate on one server. `changed` lists what was made or mended, for people."""
+
+    def __init__(self, admin: Client, estate: Estate) -> None:
+        self._admin, self._estate = admin, estate
+        self.changed: list[str] = []
+
+    def run(self) -> tuple[str, ...]:
+        """Do whatever is missing. Raises `TargetError`, or `InvalidInput` for a name that cannot be kept apart."""
+        estate, mounts = self._estate, self._estate.mounts
+        refuse_ambiguous(estate)
+        self._mount("mounts", mounts.kv, "kv", {"options": {"version": "2"}})
+        self._mount("auth", mounts.cert, "cert", {})
+        self._mount("auth", mounts.run, "approle", {})
+        self._tune(f"auth/{mounts.cert}", TOKEN_TTL, TOKEN_LIFE)
+        self._tune(f"auth/{mounts.run}", min(LIFE.values()), max(LIFE.values()))
+        self._ensure(f"auth/{mounts.cert}/config", _CERT)
+        self._kv_config()
+        accessor = str(self._admin.read("sys/auth").data[f"{mounts.cert}/"]["accessor"])
+        authority = str(self._admin.read(f"{mounts.pki}/cert/ca").data["certificate"])
+        self._policies(accessor, authority)
+        for identity in POLICIES:
+            self._identity(identity)
+        self._probe(accessor, authority)
+        return tuple(self.changed)
+
+    def _mount(self, where: str, path: str, kind: str, extra: Mapping[str, Any]) -> None:
+        found = self._admin.read(f"sys/{where}").data.get(f"{path}/")
+        if found is None:
+            body = {"type": kind, "description": f"idac {self._estate.name}", **extra}
+            self._admin.write(f"sys/{where}/{path}", body)
+            self.changed.append(f"{where}/{path}")
+        elif found["type"] != kind:
+            raise Rejected(
+                f"{path}/ is a mount of type {found['type']}, not {kind}",
+                remedy="rename the estate, or unmount it",
+            )
+
+    def _tune(self, mount: str, usual: int, longest: int) -> None:
+        wanted = {"default_lease_ttl": usual, "max_lease_ttl": longest, "listing_visibility": "hidden"}
+        self._ensure(f"sys/{mount}/tune", {**wanted, "token_type": "default-service"})
+
+    def _kv_config(self) -> None:
+        """A fresh KV v2 mount refuses everything for a moment, while it makes its keys."""
+        deadline = time.monotonic() + _KV_READY_SECONDS
+        while True:
+            try:
+                return self._ensure(f"{self._estate.mounts.kv}/config", _KV)
+            except Rejected:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.02)
+
+    def _policies(self, accessor: str, authority: str) -> None:
+        made = documents(self._estate, accessor=accessor, authority=authority)
+        for suffix, rules in made.items():
+            self._ensure(f"sys/policies/acl/{self._estate.prefix}{suffix}", {"policy": document({"path": rules})})
+        grant = f"sys/policies/acl/{self._estate.prefix}grant"
+        if not self._admin.read(grant).found:  # from then on it is the govern login's to keep
+            self._ensure(grant, {"policy": document(grant_document(self._estate, ()))})
+
+    def _identity(self, identity: str) -> None:
+        mount = self._estate.mounts.run
+        role = f"auth/{mount}/role/{identity}"
+        self._ensure(
+            role, _approle([f"{self._estate.prefix}{suffix}" for suffix in POLICIES[identity]], LIFE[identity])
+        )
+        role_id = str(self._admin.read(f"{role}/role-id").data["role_id"])
+        file = Path(self._estate.root) / ".idac" / "logins" / f"{identity}.json"
+        if self._stands(role, role_id, file):
+            return
+        secret_id = self._admin.write(f"{role}/secret-id", {}).data["secret_id"]
+        file.parent.parent.mkdir(mode=0o700, exist_ok=True)
+        file.parent.mkdir(mode=0o700, exist_ok=True)
+        write_private(file, {"mount": mount, "role_id": role_id, "secret_id": secret_id})
+        self.changed.append(f"login {identity}")
+
+    def _stands(self, role: str, role_id: str, file: Path) -> bool:
+        """Whether the noted secret id still works, so that no further one is made."""
+        try:
+            noted = json.loads(file.read_text())
+            if noted["role_id"] != role_id:
+                return False
+            asked = next(
+                iter(self._admin.ask_many(f"{role}/secret-id/lookup", [{"secret_id": noted["secret_id"]}]))
+            )
+        except (OSError, ValueError, LookupError, TypeError):
+            return False
+        return bool(asked.data)
+
+    def _probe(self, accessor: str, authority: str) -> None:
+        """The principal that the proofs log in as: it has no policy, and its tokens live for seconds."""
+        name = f"identity/entity/name/{self._estate.prefix}probe"
+        self._ensure(name, {"metadata": {"idac_estate": self._estate.name, "idac_state": "probe"}, "policies": []})
+        entity = self._admin.read(name).data
+        if not any(one["mount_accessor"] == accessor and one["name"] == PROBE for one in entity["aliases"] or ()):
+            body = {"name": PROBE, "canonical_id": entity["id"], "mount_accessor": accessor}
+            self._admin.write("identity/entity-alias", body)
+            self.changed.append(f"alias {PROBE}")
+        short = {f"token_{limit}": PROBE_SECONDS for limit in ("ttl", "max_ttl", "explicit_max_ttl")}
+        names = {"allowed_common_names": [PROBE], "allowed_uri_sans": [], "display_name": PROBE}
+        fields = {**PINNED_LOGIN, **short, **names, "certificate": authority}
+        self._ensure(f"auth/{self._estate.mounts.cert}/certs/{PROBE}", fields)
+
+    def _ensure(self, path: str, wanted: Mapping[str, Any]) -> None:
+        """Write when something differs, and read it back."""
+        if _agrees(self._admin.read(path).data, wanted):
+            return
+        self._admin.write(path, wanted)
+        if not _agrees(self._admin.read(path).data, wanted):
+            raise Rejected(f"{path} does not say what was written", remedy="look at the server's log")
+        self.changed.append(path)
+
+
+def bootstrap(admin: Client, estate: Estate) -> tuple[str, ...]:
+    """Everything of the estate but its CA, which must stand already; what was changed, in words."""
+    return Bootstrap(admin, estate).run()
+
+
+def refuse_ambiguous(estate: Estate) -> None:
+    """Estate `prod` owns every policy `idac-prod-role-*`; so no estate may be called `prod-role-x`."""
+    if "role" in estate.name.split("-")[1:]:
+        raise InvalidInput(
+            f"estate {estate.name}: its policies could not be told from another estate's Roles",
+            remedy="choose a name without '-role'",
+        )
+
+
+def _approle(policies: list[str], life: int) -> Mapping[str, Any]:
+    return {
+        "bind_secret_id": True,
+        "secret_id_bound_cidrs": None,
+        "secret_id_num_uses": 0,
+        "secret_id_ttl": 0,
+        "token_bound_cidrs": [],
+        "token_explicit_max_ttl": life,
+        "token_max_ttl": life,
+        "token_no_default_policy": True,
+        "token_num_uses": 0,
+        "token_period": 0,
+        "token_policies": policies,
+        "token_strictly_bind_ip": False,
+        "token_ttl": life,
+        "token_type": "service",
+    }
+
+
+def _agrees(standing: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    return all(_plain(standing.get(name)) == _plain(value) for name, value in wanted.items())
+
+
+def _plain(value: Any) -> Any:
+    """The server shows empty lists as null, and texts with or without their last newline."""
+    if isinstance(value, str):
+        return value.strip()
+    return value or None if isinstance(value, (list, dict)) else value

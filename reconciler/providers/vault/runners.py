@@ -1,0 +1,167 @@
+"""The ACL policies of the four identities. What none of them can hold is in docs/threat-model.md.
+
+No rule says `pki/*`: `GET pki/crl/rotate` and `rotate-delta` write. No rule reaches `identity/entity/id`, merge,
+groups, `sys/` beyond what is named, or another estate's mounts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from reconciler.model.estate import Estate
+from reconciler.providers.vault.policies import (
+    SUBJECT_KINDS,
+    Rule,
+    Rules,
+    entity_paths,
+    exact,
+    rule,
+    spell,
+    starting,
+    under,
+)
+from reconciler.providers.vault.resources import PINNED_LOGIN
+
+PROBE = "idac-probe"  # PKI role, cert-auth role and alias of the tool's own probe
+# AppRole -> suffixes of the policies its tokens carry
+POLICIES: Mapping[str, tuple[str, ...]] = {
+    "plan": ("plan",),
+    "contain": ("contain",),
+    "grant": ("grant", "issue"),
+    "govern": ("govern",),
+}
+# Seconds that a login lives, at most: longer than any run, and never renewed.
+LIFE: Mapping[str, int] = {"plan": 1800, "contain": 3600, "grant": 3600, "govern": 1800}
+
+
+def documents(estate: Estate, *, accessor: str, authority: str) -> Mapping[str, Rules]:
+    """The policies that do not depend on the manifests, by suffix.
+
+    `accessor` is the cert mount's, `authority` the issuing CA's certificate (PEM).
+    """
+    read = reading(estate)
+    return {
+        "plan": {**read, exact("auth/token/lookup-self"): rule("read")},
+        "contain": _merge(read, _own_token(), contain(estate)),
+        "issue": _merge(read, _own_token(), issue(estate, accessor, authority)),
+        "govern": _merge(read, _own_token(), govern(estate)),
+    }
+
+
+def reading(estate: Estate) -> Rules:
+    """What all four may see: everything of the estate, and of others only that it exists. No secret is there."""
+    mounts = estate.mounts
+    cert, pki, root, kv = f"auth/{mounts.cert}", mounts.pki, mounts.root, mounts.kv
+    listed = ["identity/entity/id", "identity/entity/name", "sys/policies/acl"]
+    listed += [f"{cert}/certs", f"{cert}/crls", f"{kv}/metadata", f"{kv}/detailed-metadata"]
+    listed += [f"{pki}/{name}" for name in ("roles", "certs", "certs/detailed", "certs/revoked", "issuers")]
+    single = ["sys/mounts", "sys/auth", f"{cert}/config", f"{kv}/config", f"{root}/cert/ca"]
+    single += [f"{pki}/{name}" for name in ("config/crl", "config/issuers", "config/urls", "issuer/default")]
+    trees = [f"{cert}/certs", f"{cert}/crls", f"{pki}/roles", f"{pki}/cert", "identity/entity/id"]
+    rules: dict[str, Rule] = {exact(path): rule("list") for path in listed}
+    rules |= {f"{exact(path)}/": rule("list") for path in listed}
+    rules |= {exact(path): rule("read") for path in single}
+    rules |= {under(path): rule("read") for path in trees}
+    rules |= {under(kv, tree): rule("read", "list") for tree in ("data", "metadata", "detailed-metadata")}
+    rules |= {path: rule("read") for path in (*entity_paths(estate), *_policy_paths(estate))}
+    return rules
+
+
+def contain(estate: Estate) -> Rules:
+    """Takes power away. An entity can only be disabled or deleted, never given a policy or enabled."""
+    mounts = estate.mounts
+    cert, pki, kv = f"auth/{mounts.cert}", mounts.pki, mounts.kv
+    disable = rule("update", "delete", only={"disabled": ("true",), "metadata": ()}, need=("disabled",))
+    push = rule("create", "update", only={"crl": ()}, need=("crl",))  # never `url`: the server would fetch it
+    ask = rule("update")
+    note = rule("create", "update", "patch")
+    rules: dict[str, Rule] = {path: disable for path in entity_paths(estate)}
+    rules |= {under(cert, "certs"): rule("delete")}
+    rules |= {exact(cert, "crls", name): push for name in ("idac", "idac-delta")}
+    rules |= {exact(pki, "revoke"): rule("update", only={"serial_number": ()})}
+    rules |= {exact(pki, "crl", name): rule("read") for name in ("rotate", "rotate-delta")}  # these GETs write
+    rules |= {exact(pki, "sign", PROBE): rule("update", only=_signing((PROBE,), ()))}
+    rules |= {exact("auth/token/accessors"): rule("list", "sudo"), "auth/token/accessors/": rule("list", "sudo")}
+    rules |= {exact("auth/token", name): ask for name in ("lookup-accessor", "revoke-accessor")}
+    rules |= {exact("sys/capabilities-accessor"): ask}
+    rules |= {
+        under(kv, kind, tree): note for kind in ("data", "metadata") for tree in ("revocations", "holds", "plans")
+    }
+    rules |= {exact(kv, kind, "lock"): note for kind in ("data", "metadata")}
+    return rules
+
+
+def issue(estate: Estate, accessor: str, authority: str) -> Rules:
+    """What the grant login may do besides writing entities: aliases, login roles, certificates, their notes."""
+    mounts = estate.mounts
+    cert, pki, kv = f"auth/{mounts.cert}", mounts.pki, mounts.kv
+    principals = tuple(f"{kind}.*" for kind in SUBJECT_KINDS)
+    uris = (f"spiffe://{estate.spec.trust_domain}/*",)
+    alias = rule(
+        "create",
+        "update",
+        only={"name": principals, "canonical_id": (), "mount_accessor": (accessor,)},
+        need=("name", "canonical_id", "mount_accessor"),
+    )
+    login = {name: (spell(value),) for name, value in PINNED_LOGIN.items()} | {
+        "allowed_common_names": principals,
+        "allowed_uri_sans": uris,
+        "display_name": principals,
+        "certificate": (authority.strip(), f"{authority.strip()}\n"),
+    }
+    note = rule("create", "update", "patch")
+    rules: dict[str, Rule] = {exact("identity/entity-alias"): alias}
+    rules |= {
+        starting(cert, "certs", f"{kind}."): rule("create", "update", only=login, need=login)
+        for kind in SUBJECT_KINDS
+    }
+    rules |= {under(pki, "sign"): rule("update", only=_signing(principals, uris))}
+    rules |= {exact(pki, "sign", PROBE): rule("deny")}
+    rules |= {under(kv, kind, tree): note for kind in ("data", "metadata") for tree in ("certificates", "plans")}
+    rules |= {exact(kv, kind, "lock"): note for kind in ("data", "metadata")}
+    rules |= {under(kv, kind, "holds"): rule("delete") for kind in ("data", "metadata")}
+    return rules
+
+
+def govern(estate: Estate) -> Rules:
+    """Changes the rules themselves: Roles' policies, the grant login's combinations, certificate profiles."""
+    pki = estate.mounts.pki
+    text = {"policy": ()}
+    return {
+        starting("sys/policies/acl", f"{estate.prefix}role-"): rule("create", "update", "delete", only=text),
+        exact("sys/policies/acl", f"{estate.prefix}grant"): rule("update", only=text),
+        under(pki, "roles"): rule("create", "update", "delete"),
+        exact(pki, "roles", PROBE): rule("read"),
+    }
+
+
+def _signing(names: tuple[str, ...], uris: tuple[str, ...]) -> Mapping[str, tuple[str, ...]]:
+    """Parameters of a signing request: no other issuer, dates, names or addresses than these."""
+    made: dict[str, tuple[str, ...]] = {"csr": (), "common_name": names, "ttl": (), "format": ("pem",)}
+    made |= {"exclude_cn_from_sans": ("true",), "remove_roots_from_chain": ("true", "false")}
+    return made | ({"uri_sans": uris} if uris else {})
+
+
+def _policy_paths(estate: Estate) -> tuple[str, ...]:
+    runners = {suffix for suffixes in POLICIES.values() for suffix in suffixes}
+    names = [f"{estate.prefix}{suffix}" for suffix in sorted(runners)]
+    roles = starting("sys/policies/acl", f"{estate.prefix}role-")
+    return (roles, *(exact("sys/policies/acl", name) for name in names))
+
+
+def _own_token() -> Rules:
+    return {
+        exact("auth/token/lookup-self"): rule("read"),
+        exact("auth/token/revoke-self"): rule("update"),
+    }
+
+
+def _merge(*parts: Rules) -> Rules:
+    """One document: capabilities of a path that stands in several parts are joined; parameters are kept."""
+    merged: dict[str, Rule] = {}
+    for part in parts:
+        for path, one in part.items():
+            before = merged.get(path, {})
+            able = {*before.get("capabilities", ()), *one["capabilities"]}
+            merged[path] = {**before, **one, "capabilities": sorted(able)}
+    return merged
