@@ -18,7 +18,7 @@ pytestmark = pytest.mark.openbao
 
 
 def _timeless(data: dict[str, object]) -> dict[str, object]:
-    changing = {"last_update_time", "modified", "version"}
+    changing = {"aliases", "last_update_time", "modified", "version"}
     return {name: value or None for name, value in data.items() if name not in changing}
 
 

@@ -121,7 +121,8 @@ class Bootstrap:
     def _probe(self, accessor: str, authority: str) -> None:
         """The principal that the proofs log in as: it has no policy, and its tokens live for seconds."""
         name = f"identity/entity/name/{self._estate.prefix}probe"
-        self._ensure(name, {"metadata": {"idac_estate": self._estate.name, "idac_state": "probe"}, "policies": []})
+        mark = {"idac_estate": self._estate.name, "idac_state": "probe"}
+        self._ensure(name, {"metadata": mark, "policies": [], "disabled": False})
         entity = self._admin.read(name).data
         if not any(one["mount_accessor"] == accessor and one["name"] == PROBE for one in entity["aliases"] or ()):
             body = {"name": PROBE, "canonical_id": entity["id"], "mount_accessor": accessor}
