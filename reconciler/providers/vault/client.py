@@ -1,0 +1,228 @@
+"""One authenticated door to the server: paths and JSON in, Answers or errors for people out.
+
+Tells a write from a read, and never repeats one. No request body and no token is ever in an error.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+from reconciler.errors import Denied, InvalidInput, Overloaded, Rejected, TargetError, Unreachable
+from reconciler.model.secret import Secret
+from reconciler.providers.protocol import Answer, AnswerHook, CallHook
+from reconciler.providers.vault.transport import Request, Transport, is_sealed
+from reconciler.providers.vault.wire import Raw
+
+PAGE = 4000  # keys asked for in one LIST where the endpoint pages
+_NO_ROUTE = ("no handler for route", "route entry not found")
+
+
+class HttpClient:
+    """Implements `providers.protocol.Client`. Thread-safe. `counts` counts what was sent."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        token: Secret | None = None,
+        *,
+        who: str = "nobody",
+        namespace: str = "",
+        before: CallHook | None = None,
+        after: AnswerHook | None = None,
+    ) -> None:
+        """`who` names the login in messages. The hooks run around every `write` and `delete`."""
+        for text in (token.reveal() if token is not None else "", namespace):
+            if not (text.isascii() and text.isprintable()):
+                raise InvalidInput(f"the token or namespace of the {who} login holds characters that none has")
+        self.who = who
+        self.namespace = namespace
+        self._transport = transport
+        self._token = token
+        self._before = before
+        self._after = after
+
+    @property
+    def counts(self) -> Counter[tuple[str, str]]:
+        """Requests sent, by (method, first two segments of the path); shared by the clients of one run."""
+        return self._transport.counts
+
+    def watched(self, before: CallHook | None, after: AnswerHook | None) -> HttpClient:
+        """The same door with hooks around its writing calls."""
+        return HttpClient(
+            self._transport, self._token, who=self.who, namespace=self.namespace, before=before, after=after
+        )
+
+    def read(self, path: str) -> Answer:
+        """GET one path. See `Client.read`."""
+        request = self._request("GET", path)
+        return self._answer(request, self._transport.repeatable([request])[0])
+
+    def list(self, path: str) -> Answer:
+        """LIST one path, all its pages in one Answer, `key_info` included. See `Client.list`."""
+        first = self._page(path, "")
+        page = len(first.keys)
+        if page != PAGE:
+            return first  # everything: fewer than asked for, or an endpoint that does not page
+        keys, info = list(first.keys), dict(first.data.get("key_info") or {})
+        seen = set(keys)
+        while page == PAGE:
+            answer = self._page(path, keys[-1])
+            page = len(answer.keys)
+            if not seen.isdisjoint(answer.keys):
+                break  # it ignored `after`: the first page was everything
+            keys += answer.keys
+            seen.update(answer.keys)
+            info |= answer.data.get("key_info") or {}
+        return Answer(first.status, {"data": {"keys": keys, "key_info": info}})
+
+    def read_many(self, paths: Iterable[str]) -> Iterator[tuple[str, Answer]]:
+        """GET many paths, pipelined, in order. See `Client.read_many`."""
+        for request, raw in self._transport.stream(self._request("GET", path) for path in paths):
+            yield request.path, self._answer(request, raw)
+
+    def ask_many(self, path: str, bodies: Iterable[Mapping[str, Any]]) -> Iterator[Answer]:
+        """POST many harmless questions. See `Client.ask_many`."""
+        for request, raw in self._transport.stream(self._request("POST", path, body) for body in bodies):
+            if raw.status in (400, 403, 404, 422):
+                yield Answer(raw.status, _json(request, raw))
+            else:
+                yield self._answer(request, raw)
+
+    def write(
+        self, path: str, body: Mapping[str, Any], *, method: str = "POST", tolerate: Sequence[str] = ()
+    ) -> Answer:
+        """Change something, once. `tolerate` holds beginnings of warnings that are expected."""
+        answer = self._once(self._request(method, path, body))
+        if not answer.found:
+            raise Rejected(f"{method} {path} was refused: nothing is there", remedy="run `idac bootstrap` again")
+        warnings = answer.body.get("warnings") or ()
+        unexpected = [w for w in warnings if not any(str(w).startswith(t) for t in tolerate)]
+        if unexpected:
+            raise Rejected(
+                f"{method} {path} was answered with a warning: {'; '.join(map(str, unexpected))}",
+                remedy="an answer that is not understood grants nothing; see whether this server is supported",
+            )
+        return answer
+
+    def delete(self, path: str) -> Answer:
+        """DELETE one path; nothing there is no error. See `Client.delete`."""
+        return self._once(self._request("DELETE", path))
+
+    def fetch(self, path: str, *, body: bytes | None = None, content_type: str = "") -> bytes:
+        """Raw bytes of an unauthenticated endpoint. See `Client.fetch`."""
+        headers = f"Content-Type: {content_type}\r\n" if content_type else ""
+        request = self._raw_request("GET" if body is None else "POST", path, body, headers)
+        raw = self._transport.repeatable([request])[0]
+        if raw.status != 200:
+            self._answer(request, raw)
+            raise Rejected(f"{request.method} {path} was answered with {raw.status}, not with the data asked for")
+        return raw.body
+
+    def _page(self, path: str, after: str) -> Answer:
+        start = f"&after={quote(after, safe='')}" if after else ""
+        request = self._request("LIST", path, query=f"?limit={PAGE}{start}")
+        return self._answer(request, self._transport.repeatable([request])[0])
+
+    def _once(self, request: Request) -> Answer:
+        if self._before is not None:
+            self._before(request.method, request.path)
+        raw = self._transport.once(request)
+        if self._after is not None:
+            self._after(request.method, request.path, raw.status)
+        return self._answer(request, raw)
+
+    def _request(
+        self, method: str, path: str, body: Mapping[str, Any] | None = None, *, query: str = ""
+    ) -> Request:
+        headers = "X-Vault-Request: true\r\n"
+        if self._token is not None:
+            headers += f"X-Vault-Token: {self._token.reveal()}\r\n"
+        if body is None:
+            return self._raw_request(method, path, None, headers, query)
+        data = json.dumps(body, separators=(",", ":")).encode()
+        return self._raw_request(method, path, data, f"{headers}Content-Type: application/json\r\n", query)
+
+    def _raw_request(self, method: str, path: str, body: bytes | None, headers: str, query: str = "") -> Request:
+        if not path.isprintable() or path.startswith("/") or ".." in path.split("/"):
+            raise InvalidInput(f"refused to ask for the path {path!r}: it is not a plain API path")
+        pool = self._transport.pool
+        host = f"[{pool.host}]" if ":" in pool.host else pool.host
+        lines = f"{method} /v1/{quote(path)}{query} HTTP/1.1\r\nHost: {host}:{pool.port}\r\n{headers}"
+        if self.namespace:
+            lines += f"X-Vault-Namespace: {self.namespace}\r\n"
+        if body is not None:
+            lines += f"Content-Length: {len(body)}\r\n"
+        return Request(method, path, f"{lines}\r\n".encode("latin-1") + (body or b""))
+
+    def _answer(self, request: Request, raw: Raw) -> Answer:
+        """The meaning of an answer. Raises for everything but success and plain absence."""
+        if 200 <= raw.status < 300:
+            return Answer(raw.status, _json(request, raw) if raw.body else {})
+        if raw.status == 404:
+            body = _json(request, raw)
+            if any(mark in str(e) for e in body.get("errors") or () for mark in _NO_ROUTE):
+                raise Rejected(
+                    f"{request.method} {request.path}: nothing is mounted there",
+                    remedy="run `idac bootstrap`, or see that address and namespace are right",
+                )
+            return Answer(404, body)
+        raise self._error(request, raw)
+
+    def _error(self, request: Request, raw: Raw) -> TargetError:
+        what = f"{request.method} {request.path}"
+        if is_sealed(raw):
+            return Unreachable(f"{self._transport.pool.address} is sealed", remedy="unseal it and run again")
+        said = "; ".join(_errors(raw)) or "no reason given"
+        if raw.status == 403:
+            return Denied(
+                f"the {self.who} login may not {what}: {said}; {self._standing(request)}",
+                remedy="run again for a new login; if it is refused again, `idac bootstrap` restores the policies",
+            )
+        if 300 <= raw.status < 400:
+            return Rejected(
+                f"{what} was answered with a redirect, which is never followed",
+                remedy="set the address to the active node's",
+            )
+        if raw.status >= 500 or raw.status == 429:
+            return Overloaded(f"{what} failed on the server ({raw.status}): {said}", remedy="see the server's log")
+        return Rejected(f"{what} was refused ({raw.status}): {said}")
+
+    def _standing(self, request: Request) -> str:
+        """Whether a refused login is still alive, so that the message can tell policy from expiry."""
+        if self._token is None:
+            return "it is not logged in"
+        probe = self._request("GET", "auth/token/lookup-self")
+        try:
+            alive = self._transport.repeatable([probe])[0].status == 200
+        except TargetError:
+            alive = False
+        if alive:
+            return "it is alive, so its policy does not allow this"
+        return "it has expired or was revoked, or its policy does not allow this"
+
+
+def _json(request: Request, raw: Raw) -> Mapping[str, Any]:
+    try:
+        body = json.loads(raw.body)
+    except (ValueError, RecursionError):
+        body = None
+    if not isinstance(body, dict) or not isinstance(body.get("data") or {}, dict):
+        raise Rejected(
+            f"{request.method} {request.path}: the answer ({raw.status}) is not JSON of Vault's form",
+            remedy="see whether the address is Vault's or OpenBao's, and not a proxy's",
+        )
+    return body
+
+
+def _errors(raw: Raw) -> list[str]:
+    """What the server says was wrong: printable and short, whatever it sent."""
+    try:
+        found = json.loads(raw.body).get("errors") or []
+        texts = [str(e) for e in found] if isinstance(found, list) else []
+    except (ValueError, AttributeError, RecursionError):
+        texts = []
+    return ["".join(c if c.isprintable() else " " for c in text)[:500] for text in texts[:5]]

@@ -1,0 +1,250 @@
+"""Sees entities, logins, policies and holds of one estate. Each collection is listed once, each object read."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Iterator, Mapping
+from sys import intern
+from typing import Any
+
+from reconciler.errors import Rejected
+from reconciler.model.estate import Estate
+from reconciler.model.manifest import Finding, SubjectRef
+from reconciler.model.resource import Address, Hold, Observation, Resource, Value
+from reconciler.providers.protocol import Answer, Client
+from reconciler.providers.vault.ownership import (
+    ESTATE_MARK,
+    HOLD_MARK,
+    STATE_MARK,
+    SUBJECT_MARK,
+    Verdict,
+    aliases,
+    judge,
+    login,
+    principal,
+)
+from reconciler.providers.vault.resources import LOGIN_FIELDS, PINNED_LOGIN
+
+RUNNERS = ("plan", "contain", "grant", "govern")
+_ONE_CERTIFICATE = re.compile(r"\A\s*-----BEGIN CERTIFICATE-----([^-]+)-----END CERTIFICATE-----\s*\Z")
+
+
+class VaultReader:
+    """Implements `providers.protocol.Reader` for `vault.*`."""
+
+    name = "vault"
+
+    def __init__(self, client: Client, estate: Estate, *, bulk: bool = True) -> None:
+        """`bulk` is false for a server known to lack OpenBao's bulk endpoints; they are probed otherwise."""
+        self._client = client
+        self._estate = estate
+        self._bulk = bulk
+        self._shared: dict[object, Value] = {}  # equal values once in memory
+
+    def observe(self) -> Observation:
+        """Everything of this estate in the server. Raises a `TargetError` when any of it cannot be read."""
+        target = self._target()
+        entities, held, unmanaged, foreign = self._entities()
+        policies, others = self._policies()
+        holds = {h.subject: h for h in held} | {h.subject: h for h in self._holds()}
+        return Observation(
+            resources=(*policies, *entities, *self._logins()),
+            holds=tuple(holds[s] for s in sorted(holds)),
+            unmanaged=tuple(sorted([*unmanaged, *others])),
+            foreign=tuple(foreign),
+            target=target,
+        )
+
+    def _target(self) -> dict[str, Value]:
+        """What makes this server this server: cluster id, and the accessors of the estate's mounts."""
+        mounts = self._estate.mounts
+        logins, engines = self._client.read("sys/auth").data, self._client.read("sys/mounts").data
+        wanted = {f"auth/{m}": logins.get(f"{m}/") for m in (mounts.cert, mounts.run)}
+        wanted |= {m: engines.get(f"{m}/") for m in (mounts.root, mounts.pki, mounts.kv)}
+        missing = sorted(path for path, mount in wanted.items() if mount is None)
+        if missing:
+            raise Rejected(
+                f"the server has no {', '.join(missing)}", remedy="run `idac bootstrap` for this estate"
+            )
+        cluster = self._client.read("sys/health").body.get("cluster_id", "")
+        return {"cluster_id": cluster, "mounts": {p: m["accessor"] for p, m in wanted.items() if m}}
+
+    # -- entities ------------------------------------------------------------------------------------
+
+    def _entities(self) -> tuple[list[Resource], list[Hold], list[str], list[Finding]]:
+        """Every entity is read, because a mark shows only in the entity itself."""
+        best: dict[Address, tuple[int, Resource]] = {}
+        strays: list[Resource] = []
+        held: list[Hold] = []
+        unmanaged: list[str] = []
+        foreign: list[Finding] = []
+        for entity in self._read_entities():
+            verdict = judge(entity, self._estate)
+            match verdict.owner:
+                case "foreign":
+                    foreign.append(Finding("F01", "error", verdict.why))
+                case "other":
+                    if not self._is_runner(entity):
+                        unmanaged.append(f"entity {entity['name']}")
+                case "ours":
+                    resource = self._entity(entity, verdict)
+                    held += _hold_mark(entity, verdict)
+                    rank = best.get(resource.address)
+                    if rank is not None and rank[0] >= verdict.votes:
+                        resource = self._entity(entity, Verdict("ours"))
+                    elif rank is not None:
+                        strays.append(_stray(rank[1]))
+                    best[resource.address] = (verdict.votes, resource)
+        return [*(r for _, r in best.values()), *strays], held, unmanaged, foreign
+
+    def _read_entities(self) -> Iterator[Mapping[str, Any]]:
+        ids = self._client.list("identity/entity/id").keys
+        for _, answer in self._client.read_many(f"identity/entity/id/{id_}" for id_ in ids):
+            if answer.found:  # deleted since it was listed
+                yield answer.data
+
+    def _entity(self, entity: Mapping[str, Any], verdict: Verdict) -> Resource:
+        metadata = entity.get("metadata") or {}
+        subject, held = verdict.subject, aliases(entity)
+        fields = {
+            "name": entity["name"],
+            "estate": intern(metadata.get(ESTATE_MARK, "")),
+            "subject": metadata.get(SUBJECT_MARK, ""),
+            "policies": self._same(sorted(entity.get("policies") or ())),
+            "aliases": sorted(held),
+            "disabled": bool(entity.get("disabled")),
+            "state": intern(metadata.get(STATE_MARK, "")),
+        }
+        facts: dict[str, Value] = {"id": entity["id"], "alias_ids": held}
+        if HOLD_MARK in metadata:
+            facts["hold"] = metadata[HOLD_MARK]
+        if entity.get("direct_group_ids"):
+            facts["groups"] = sorted(entity["direct_group_ids"])
+        address = f"vault.entity/{subject}" if subject else f"vault.entity/unmarked/{entity['id']}"
+        return Resource(address, subject, fields, facts)
+
+    def _is_runner(self, entity: Mapping[str, Any]) -> bool:
+        mount = f"{self._estate.mounts.run}:"
+        held = aliases(entity)
+        return bool(held) and all(alias.startswith(mount) for alias in held)
+
+    # -- logins, policies, holds ---------------------------------------------------------------------
+
+    def _logins(self) -> Iterator[Resource]:
+        base = f"auth/{self._estate.mounts.cert}/certs/"
+        names = self._client.list(base.rstrip("/")).keys
+        for path, answer in self._client.read_many(base + name for name in names):
+            if answer.found:
+                yield self._login(path.removeprefix(base), answer.data)
+
+    def _login(self, name: str, role: Mapping[str, Any]) -> Resource:
+        known = login(name)
+        fields = {field: self._same(_plain(field, role.get(field))) for field in LOGIN_FIELDS}
+        fields["trusted"] = self._trusted(role.get("certificate") or "")
+        if known is None:
+            return Resource(f"vault.login/unknown/{name}", None, fields)
+        subject, credential = known
+        return Resource(f"vault.login/{subject}/{credential}", subject, fields)
+
+    def _policies(self) -> tuple[list[Resource], list[str]]:
+        role, resources, others = f"{self._estate.prefix}role-", [], []
+        for name, text in self._policy_texts():
+            if name.startswith(role):
+                address = f"vault.policy/role/{name.removeprefix(role)}"
+            elif name == f"{self._estate.prefix}grant":
+                address = "vault.policy/runner/grant"
+            else:
+                if name not in ("root", "default", *(f"{self._estate.prefix}{r}" for r in RUNNERS)):
+                    others.append(f"policy {name}")
+                continue
+            resources.append(Resource(address, None, {"name": name, "document": text}))
+        return resources, others
+
+    def _policy_texts(self) -> Iterator[tuple[str, str]]:
+        found = self._detailed("sys/policies/detailed/acl")
+        if found is not None:
+            yield from ((name, info["policy"]) for name, info in found.items())
+            return
+        base = "sys/policies/acl/"
+        names = self._client.list(base.rstrip("/")).keys
+        for path, answer in self._client.read_many(base + name for name in names):
+            if answer.found:
+                yield path.removeprefix(base), answer.data["policy"]
+
+    def _holds(self) -> Iterator[Hold]:
+        for name, info in self._hold_entries():
+            subject, said = principal(name), info.get("custom_metadata") or {}
+            if subject is not None:
+                at = said.get("at") or info.get("created_time", "")
+                yield Hold(subject, said.get("reason", ""), said.get("by", ""), at)
+
+    def _hold_entries(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        kv = self._estate.mounts.kv
+        found = self._detailed(f"{kv}/detailed-metadata/holds")
+        if found is not None:
+            yield from found.items()
+            return
+        base = f"{kv}/metadata/holds/"
+        names = self._client.list(base.rstrip("/")).keys
+        for path, answer in self._client.read_many(base + name for name in names):
+            if answer.found:
+                yield path.removeprefix(base), answer.data
+
+    def _detailed(self, path: str) -> Mapping[str, Any] | None:
+        """A bulk LIST's `key_info`; None where the server has no such endpoint."""
+        if not self._bulk:
+            return None
+        answer = self._client.list(path)
+        if lacks_endpoint(answer):
+            return None
+        return answer.data.get("key_info") or {}
+
+    def _same(self, value: Value) -> Value:
+        """An equal value that is in memory already, so that ten thousand subjects share their pins."""
+        key = tuple(value) if isinstance(value, list) else value
+        return self._shared.setdefault((type(value), key), value)
+
+    def _trusted(self, pem: str) -> Value:
+        key = ("certificate", pem)
+        if key not in self._shared:
+            self._shared[key] = certificate_digest(pem)
+        return self._shared[key]
+
+
+def lacks_endpoint(answer: Answer) -> bool:
+    """Whether a LIST's 404 means "no such endpoint" (it says so) rather than "nothing there" (it says nothing)."""
+    return not answer.found and bool(answer.body.get("errors") or answer.body.get("warnings"))
+
+
+def certificate_digest(pem: str) -> str:
+    """SHA-256 of a certificate's DER, as hex; of the text itself, marked so, when it is not one certificate."""
+    found = _ONE_CERTIFICATE.match(pem)
+    try:
+        # validate: lenient decoding stops at padding and would hide a second certificate behind the first
+        der = base64.b64decode("".join(found[1].split()) if found else "", validate=True)
+    except ValueError:
+        der = b""
+    text = "" if der else "not one certificate: "
+    return text + hashlib.sha256(der or pem.encode()).hexdigest()
+
+
+def _plain(field: str, value: Value) -> Value:
+    """What the server leaves out or calls null is the empty value of that field's type."""
+    if value is None:
+        default = PINNED_LOGIN.get(field, [])
+        return type(default)()
+    return sorted(value) if isinstance(value, list) else value
+
+
+def _stray(resource: Resource) -> Resource:
+    """An entity that another one outvoted for the same subject."""
+    return Resource(f"vault.entity/unmarked/{resource.facts['id']}", None, resource.fields, resource.facts)
+
+
+def _hold_mark(entity: Mapping[str, Any], verdict: Verdict) -> Iterator[Hold]:
+    reason = (entity.get("metadata") or {}).get(HOLD_MARK)
+    if reason is not None and verdict.subject is not None:
+        subject: SubjectRef = verdict.subject
+        yield Hold(subject, reason, "", entity.get("last_update_time", ""))
