@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any
 
 from reconciler.canonical import digest as canonical_digest
 from reconciler.model.change import Change
 from reconciler.model.estate import Estate
 from reconciler.model.manifest import Finding, Tree
-from reconciler.model.plan import FORMAT_VERSION, Guard, Plan
+from reconciler.model.plan import Guard, Plan
 from reconciler.model.resource import Actual
 
 SCOPE_ALL = {"all": True}
@@ -45,36 +44,4 @@ def plan(
         guards=tuple(guards),
         pending=actual.unavailable,
     )
-    return replace(made, digest=plan_digest(made))
-
-
-def plan_digest(made: Plan) -> str:
-    """SHA-256 over the RFC 8785 form of everything that decides what would happen.
-
-    Format version, estate, target, configuration and policy digests, scope, and the ordered changes with
-    the managed fields observed at each address. No clock, no random value, no commit.
-    """
-    return canonical_digest(
-        {
-            "formatVersion": FORMAT_VERSION,
-            "estate": made.estate,
-            "target": made.target,
-            "configuration": made.configuration,
-            "policy": made.policy,
-            "scope": made.scope,
-            "changes": [_digested(c) for c in made.changes],
-        }
-    )
-
-
-def _digested(change: Change) -> dict[str, Any]:
-    return {
-        "address": change.address,
-        "subject": str(change.subject) if change.subject else None,
-        "action": change.action,
-        "phase": change.phase,
-        "reason": change.reason,
-        "before": change.before,
-        "after": change.after,
-        "observed": change.actual.fields if change.actual is not None else None,
-    }
+    return replace(made, digest=canonical_digest(made.digested))

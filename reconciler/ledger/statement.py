@@ -6,6 +6,7 @@ https://github.com/in-toto/attestation/blob/main/spec/v1/statement.md. The predi
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
@@ -20,6 +21,7 @@ from reconciler.model.record import RecordRef, Run, RunResult
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "urn:idac:predicate:change:v1"
+SHA256 = re.compile(r"\A[0-9a-f]{64}\Z")
 _CERTIFICATE_FACTS = (
     "serial", "fingerprint", "spki", "issuer_spki", "profile", "profile_digest", "not_before", "not_after"
 )  # fmt: skip
@@ -93,17 +95,17 @@ def payload(body: Mapping[str, Any], seq: int, previous: RecordRef | None) -> by
 
 def _subjects(body: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """What the record is about, so that it is found by any of these digests. The journal is always there."""
-    yield _subject(body["journal"]["name"], body["journal"]["sha256"])
-    if body["plan"].get("sha256"):
-        yield _subject("plan", body["plan"]["sha256"])
-    if body["manifests"].get("tree"):
-        yield _subject("manifests", body["manifests"]["tree"])
-    for fingerprint in dict.fromkeys(c["fingerprint"] for c in body["certificates"] if c.get("fingerprint")):
-        yield _subject(f"certificate/{fingerprint}", fingerprint)
-
-
-def _subject(name: str, sha256: str) -> dict[str, Any]:
-    return {"name": name, "digest": {"sha256": sha256}}
+    named = {
+        body["journal"]["name"]: body["journal"]["sha256"],
+        "plan": body["plan"].get("sha256"),
+        "manifests": body["manifests"].get("tree"),
+        **{
+            f"certificate/{c['fingerprint']}": c["fingerprint"] for c in body["certificates"] if "fingerprint" in c
+        },
+    }
+    for name, sha256 in named.items():
+        if SHA256.match(str(sha256)):  # other verifiers refuse a subject whose digest is none
+            yield {"name": name, "digest": {"sha256": sha256}}
 
 
 def _action(n: int, outcome: Outcome, plan_digest: str) -> dict[str, Any]:

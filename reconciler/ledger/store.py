@@ -3,6 +3,7 @@
     journal/open/<run id>.jsonl  written ahead; a run that lives, or was killed
     journal/<run id>.jsonl       one a run that has its record
     records/000042.dsse.json     one a run, signed; names its predecessor by the SHA-256 of its bytes
+    evidence/<sha256>            what records refer to: for each plan, exactly what its digest is taken over
     trust/                       pinned public keys
 
 The tree, its checkpoints, stamps and anchors (`checkpoint`, `checkpoints/`, `proofs/`) come beside these;
@@ -19,6 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from reconciler.canonical import canonical
 from reconciler.errors import LedgerError
 from reconciler.ledger.dsse import Signer, parse, seal, statement
 from reconciler.ledger.files import make_directory, sync_directory, write_once
@@ -47,6 +49,7 @@ class Ledger:
         self.journals = directory / "journal"
         self.running = self.journals / "open"
         self.records = directory / "records"
+        self.evidence = directory / "evidence"
         self._signer = signer
         self._clock = clock
 
@@ -61,6 +64,7 @@ class Ledger:
         name = f"{run.run_id}.jsonl"
         if (self.journals / name).exists():
             raise LedgerError(f"there is a journal {name} already", remedy="a run id is used once")
+        self._keep(canonical(plan.digested))
         return RunJournal(self.running / name, header(run, plan, ticket), self._clock)
 
     def close(self, journal: RunJournal, result: RunResult) -> RecordRef:
@@ -131,6 +135,18 @@ class Ledger:
                 f"the record cannot be written: {problem.strerror}",
                 remedy="make room or give the right to write; the next run seals this one's journal",
             ) from None
+
+    def _keep(self, data: bytes) -> None:
+        """Keep what a record refers to by its digest, under that digest."""
+        path = self.evidence / hashlib.sha256(data).hexdigest()
+        try:
+            make_directory(self.evidence)
+            if not path.exists():
+                write_once(path, data)
+        except FileExistsError:
+            return  # another run kept the same just now
+        except OSError as problem:
+            raise LedgerError(f"evidence cannot be written: {problem.strerror}", remedy="make room") from None
 
     def _settle(self, path: Path) -> None:
         """A journal with its record leaves `open/`. Nothing is replaced."""

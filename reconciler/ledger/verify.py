@@ -6,6 +6,7 @@ ledger that was cut back to an earlier state, or rewritten with the key in hand,
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -38,6 +39,7 @@ CODES = {
     "L08": "outside its key's window, or earlier than its predecessor",
     "L09": "a run has no record",
     "L10": "does not belong in a ledger",
+    "L11": "the plan is missing or is not the one recorded",
 }
 
 
@@ -92,6 +94,7 @@ def _record(seen: _Seen, directory: Path, path: Path) -> None:
     if predicate is not None:
         _place(seen, name, ref, predicate)
         _journal(seen, name, directory, predicate)
+        _plan(seen, name, directory, predicate)
     seen.previous, seen.expected = ref, ref.seq + 1
 
 
@@ -163,6 +166,20 @@ def _journal(seen: _Seen, name: str, directory: Path, predicate: Mapping[str, An
         return
     if journal.sha256 != said.get("sha256"):
         seen.add("L07", name, f"{file} has other bytes than were recorded")
+
+
+def _plan(seen: _Seen, name: str, directory: Path, predicate: Mapping[str, Any]) -> None:
+    """What the plan's digest is taken over stands in evidence/. A journal torn in its first line names none."""
+    plan = predicate.get("plan")
+    said = str(plan.get("sha256", "")) if isinstance(plan, dict) else "?"
+    if not said:
+        return
+    if not re.fullmatch(r"[0-9a-f]{64}", said):
+        seen.add("L11", name, f"{said!r} is no digest")
+        return
+    path = directory / "evidence" / said
+    if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != said:
+        seen.add("L11", name, f"evidence/{said}")
 
 
 def _strays(ledger: Ledger) -> Iterator[str]:

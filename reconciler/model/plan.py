@@ -46,6 +46,23 @@ class Plan:
     digest: str = ""
 
     @property
+    def digested(self) -> Fields:
+        """What `digest` is taken over, and what the ledger keeps under that name: all that would happen.
+
+        Format version, estate, target, configuration and policy digests, scope, and the ordered changes with
+        the managed fields observed at each address. No clock, no random value, no commit.
+        """
+        return {
+            "formatVersion": FORMAT_VERSION,
+            "estate": self.estate,
+            "target": self.target,
+            "configuration": self.configuration,
+            "policy": self.policy,
+            "scope": self.scope,
+            "changes": [_digested(c) for c in self.changes],
+        }
+
+    @property
     def summary(self) -> dict[Action, int]:
         """How many changes of each action, routine ones excluded."""
         return {a: sum(1 for c in self.changes if c.action == a) for a in ACTIONS}
@@ -68,3 +85,16 @@ class PlanTicket:
     plan_id: str
     created_at: str
     expires_at: str
+
+
+def _digested(change: Change) -> Fields:
+    return {
+        "address": change.address,
+        "subject": str(change.subject) if change.subject else None,
+        "action": change.action,
+        "phase": change.phase,
+        "reason": change.reason,
+        "before": change.before,
+        "after": change.after,
+        "observed": change.actual.fields if change.actual is not None else None,
+    }
