@@ -36,13 +36,16 @@ class RunJournal:
         self._written = self._synced = 0  # lines
         self._writing, self._syncing = threading.Lock(), threading.Lock()
         self._here = threading.local()
-        make_directory(path.parent)
         self._file = _create(path)
         try:
             self._durable(self._line("open", format=FORMAT, **header))
             sync_directory(path.parent)
         except OSError as problem:
+            self.release()
             raise _unwritable(path, problem) from None
+        except LedgerError:
+            self.release()
+            raise
 
     def intent(self, n: int, address: str, action: str, idempotency_key: str) -> None:
         """Change `n` is about to begin. Durable before the first call it leads to is sent."""
@@ -106,12 +109,19 @@ class RunJournal:
 
 def _create(path: Path) -> int:
     try:
+        make_directory(path.parent)
+    except OSError as problem:
+        raise _unwritable(path, problem) from None
+    try:
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o644)
     except FileExistsError:
         raise LedgerError(f"there is a journal {path.name} already", remedy="a run id is used once") from None
     except OSError as problem:
         raise _unwritable(path, problem) from None
     fcntl.flock(file, fcntl.LOCK_EX)  # tells a dead run's journal from a live one's
+    if not path.exists():  # another run took it for a dead one's in the moment before it was locked
+        os.close(file)
+        raise LedgerError(f"another run sealed the journal {path.name}", remedy="start this run again")
     return file
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from reconciler.errors import LedgerError
 
 # What each kind of line has to hold.
-_NEEDED: dict[Any, dict[str, type]] = {
+_NEEDED: dict[str, dict[str, type]] = {
     "open": {"format": str},
     "intent": {"change": str, "address": str, "action": str, "idempotencyKey": str},
     "call": {"method": str, "path": str},
@@ -73,7 +73,7 @@ def _line(text: bytes, n: int) -> Mapping[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     fits = isinstance(found, dict) and found.get("n") == str(n) and isinstance(found.get("time"), str)
-    needed = _NEEDED.get(found.get("kind")) if fits else None
+    needed = _NEEDED.get(str(found.get("kind"))) if fits else None
     if needed is None or not all(isinstance(found.get(name), kind) for name, kind in needed.items()):
         return None
     return found if (n == 0) == (found["kind"] == "open") else None

@@ -50,7 +50,7 @@ class Ledger:
         self.running = self.journals / "open"
         self.records = directory / "records"
         self.evidence = directory / "evidence"
-        self._signer = signer
+        self.signer = signer
         self._clock = clock
 
     def open(self, run: Run, plan: Plan, ticket: PlanTicket) -> RunJournal:
@@ -188,9 +188,9 @@ class Ledger:
             ) from None
 
     def _require_signer(self) -> Signer:
-        if self._signer is None:
+        if self.signer is None:
             raise LedgerError("no record key", remedy="`idac bootstrap` makes one; see records.key in idac.yaml")
-        return self._signer
+        return self.signer
 
 
 def reference(path: Path, directory: Path, data: bytes) -> RecordRef:

@@ -73,11 +73,13 @@ def new_ledger(root: Path, clock: Clock | None = None) -> Ledger:
     return Ledger(root / "plans", signer, ticking)
 
 
-def record(ledger: Ledger, run_id: str, clock: Clock, status: RunStatus = "complete") -> RecordRef:
-    """One whole run: opened, every change and call written down, closed."""
+def record(
+    ledger: Ledger, run_id: str, clock: Clock, status: RunStatus = "complete", changes: int = 99
+) -> RecordRef:
+    """One whole run: opened, every change (or the first so many) and call written down, closed."""
     plan = the_plan()
     journal = ledger.open(the_run(run_id), plan, TICKET)
-    for n, change in enumerate(plan.changes):
+    for n, change in enumerate(plan.changes[:changes]):
         journal.intent(n, change.address, change.action, f"{plan.digest}:{n}")
         journal.before_write("POST", f"some/path/{n}")
         journal.after_write("POST", f"some/path/{n}", 200)
