@@ -46,7 +46,7 @@ class Issuing:
             "common_name": fields["common_name"],
             "uri_sans": fields["uri_san"],
             "ttl": f"{self._ttl(desired)}s",
-            "exclude_cn_from_sans": True,
+            "exclude_cn_from_sans": "true",  # text: an ACL compares texts only
             "format": "pem",
         }
         path = f"{self._estate.mounts.pki}/sign/{fields['profile']}"

@@ -31,7 +31,7 @@ def probe(
         "csr": csr,
         "common_name": PROBE_NAME,
         "ttl": f"{PROBE_LIFETIME}s",
-        "exclude_cn_from_sans": True,
+        "exclude_cn_from_sans": "true",  # text: an ACL compares texts only
         "format": "pem",
     }
     pem = join_pem(str(contain.write(f"{estate.mounts.pki}/sign/{PROBE_ROLE}", body).data["certificate"]))

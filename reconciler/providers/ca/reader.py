@@ -13,7 +13,7 @@ from reconciler.model.resource import Observation, Resource
 from reconciler.providers.ca import store
 from reconciler.providers.ca.authority import Inventory, certificates, inventory, issuer
 from reconciler.providers.ca.resources import INTACT, PROBE_NAME, PROBE_ROLE, ROLE_FIELDS
-from reconciler.providers.ca.revocation import observe_crl
+from reconciler.providers.ca.revocation import observe_crl, strange_lists
 from reconciler.providers.protocol import Client
 from reconciler.x509 import Certificate, read_certificate, rfc3339
 
@@ -53,7 +53,7 @@ class CaReader:
         crl = observe_crl(self._client, self._estate, authority, seen.inventory, seen.now)
         resources = [Resource("ca.authority", None, {}, facts), crl, *self._profiles()]
         explained: set[str] = set()
-        unmanaged: list[str] = []
+        unmanaged = list(strange_lists(self._client, self._estate))
         for name, entry in sorted(seen.entries.items()):
             owner = store.owner(name)
             if owner is None:

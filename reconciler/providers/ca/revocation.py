@@ -42,14 +42,20 @@ def published(client: Client, estate: Estate, authority: str) -> Published:
 
 
 def accepted(client: Client, estate: Estate) -> dict[str, frozenset[str]]:
-    """The serials that cert auth refuses, by list. Lists that are not ours count too: they refuse as well."""
+    """The serials that cert auth refuses, by list of ours. What somebody else pushed may go as it came."""
     base = f"auth/{estate.mounts.cert}/crls"
-    names = client.list(base).keys
+    names = [name for name in client.list(base).keys if name in (FULL, DELTA)]
     answers = client.read_many(f"{base}/{name}" for name in names)
     return {
         name: frozenset(colons(int(serial)) for serial in answer.data.get("serials") or {})
         for name, (_, answer) in zip(names, answers, strict=True)
     }
+
+
+def strange_lists(client: Client, estate: Estate) -> tuple[str, ...]:
+    """Paths of the lists in cert auth that are not ours; we neither trust nor touch them."""
+    base = f"auth/{estate.mounts.cert}/crls"
+    return tuple(f"{base}/{name}" for name in client.list(base).keys if name not in (FULL, DELTA))
 
 
 def observe_crl(client: Client, estate: Estate, authority: str, there: Inventory, now: str) -> Resource:

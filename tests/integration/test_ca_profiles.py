@@ -1,0 +1,144 @@
+"""PKI roles, pinned field by field, on the real server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reconciler.errors import InvalidInput
+from reconciler.providers.ca.bootstrap import bootstrap_ca
+from reconciler.providers.ca.resources import PROBE_ROLE, READ_ONLY, ROLE_FIELDS, Profile, profile
+from tests.integration.ca_world import Killed, RawClient, World, a_world, make_estate
+from tests.openbao import Server
+
+pytestmark = pytest.mark.openbao
+
+# What somebody might change a field to behind the tool's back; where only one of the values is accepted, others
+# are changed along with it.
+TAMPERED: dict[str, Any] = {
+    "allowed_domains": ["staff.*"],
+    "allowed_ip_sans_cidr": ["10.0.0.0/8"],
+    "allowed_other_sans": ["1.3.6.1.4.1.311.20.2.3;UTF8:*"],
+    "allowed_uri_sans": ["*"],
+    "cn_validations": ["disabled"],
+    "ext_key_usage": ["EmailProtection"],
+    "ext_key_usage_oids": ["1.3.6.1.4.1.311.20.2.2"],
+    "key_bits": 384,
+    "key_type": "any",
+    "max_ttl": 365 * 86_400,
+    "key_usage": ["digital_signature"],  # misspelt: it is stored, and certificates have no key usage
+    "not_after": "2030-01-01T00:00:00Z",
+    "not_after_bound": "permit",
+    "not_before": "2020-01-01T00:00:00Z",
+    "not_before_bound": "permit",
+    "policy_identifiers": ["1.2.3.4"],
+    "signature_bits": 384,
+}
+ALONG: dict[str, dict[str, Any]] = {"key_type": {"key_bits": 0}}
+
+
+@pytest.fixture(scope="module")
+def world(openbao: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with a_world(openbao, "profiles", tmp_path_factory.mktemp("ca-profiles")) as made:
+        made.settle()
+        yield made
+
+
+def tampered(field: str, value: Any, world: World) -> Any:
+    if field in TAMPERED:
+        return TAMPERED[field]
+    if field == "issuer_ref":
+        return world.client.read(f"{world.estate.mounts.pki}/issuer/default").data["issuer_id"]
+    if isinstance(value, bool):
+        return not value
+    return value // 2 if isinstance(value, int) else ["somebody else"]
+
+
+@pytest.mark.parametrize("field", [f for f in ROLE_FIELDS if f != READ_ONLY])
+def test_a_field_changed_behind_the_tools_back_shows_as_drift_and_is_mended(world: World, field: str) -> None:
+    wanted = dict(profile(world.estate, world.profile).fields)
+    body = {n: v for n, v in wanted.items() if n != READ_ONLY}
+    changed = {field: tampered(field, wanted[field], world), **ALONG.get(field, {})}
+    world.client.write(
+        f"{world.estate.mounts.pki}/roles/{world.profile.name}", {**body, **changed}, tolerate=("",)
+    )
+
+    (change,) = world.plan()
+
+    assert (change.address, change.action, change.phase) == (
+        f"ca.profile/{world.profile.name}",
+        "update",
+        "govern",
+    )
+    assert change.before == changed
+    world.writer().apply(change, {})
+    assert world.plan() == []
+
+
+def test_every_field_that_the_server_has_is_pinned(world: World) -> None:
+    shown = world.client.read(f"{world.estate.mounts.pki}/roles/{world.profile.name}").data
+    assert tuple(sorted(shown)) == ROLE_FIELDS
+
+
+def test_every_pinned_field_is_one_that_the_servers_openapi_document_names(world: World) -> None:
+    document = world.client.read("sys/internal/specs/openapi").body
+    path = document["paths"][f"/{world.estate.mounts.pki}/roles/{{name}}"]
+    name = path["post"]["requestBody"]["content"]["application/json"]["schema"]["$ref"].rsplit("/", 1)[-1]
+    assert set(ROLE_FIELDS) - set(document["components"]["schemas"][name]["properties"]) == {READ_ONLY}
+
+
+def test_a_role_that_no_manifest_explains_is_deleted(world: World) -> None:
+    world.client.write(f"{world.estate.mounts.pki}/roles/backdoor", {"allow_any_name": True}, tolerate=("",))
+    (change,) = world.run()
+    assert (change.address, change.action, change.phase) == ("ca.profile/backdoor", "delete", "govern")
+    assert world.plan() == []
+
+
+def test_a_deleted_role_is_made_again(world: World) -> None:
+    world.client.delete(f"{world.estate.mounts.pki}/roles/{world.profile.name}")
+    assert [c.action for c in world.run()] == ["create"]
+    assert world.plan() == []
+
+
+def test_the_probes_role_is_no_profile_and_its_name_is_reserved(world: World) -> None:
+    assert world.client.read(f"{world.estate.mounts.pki}/roles/{PROBE_ROLE}").found
+    assert f"ca.profile/{PROBE_ROLE}" not in world.actual().resources
+    with pytest.raises(InvalidInput, match="reserved"):
+        profile(world.estate, Profile(PROBE_ROLE, ("trader",), 3600))
+
+
+def test_an_unknown_key_usage_is_refused_before_it_reaches_the_server(world: World) -> None:
+    with pytest.raises(InvalidInput, match="digital_signature"):
+        profile(world.estate, Profile("p", ("trader",), 3600, key_usages=("digital_signature",)))
+
+
+def test_bootstrap_told_twice_changes_nothing_the_second_time(world: World) -> None:
+    world.client.calls.clear()
+    bootstrap_ca(world.client, world.estate, world.server.address)
+    assert [call for call in world.client.calls if not call.startswith(("GET", "LIST"))] == []
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_bootstrap_killed_at_every_call_and_run_again_makes_one_root_and_one_issuing_ca(
+    openbao: Server, tmp_path: Path, when: str
+) -> None:
+    raw = openbao.raw()
+    client = RawClient(raw)
+    for index in range(30):
+        estate = make_estate(f"boot-{when}-{index}", tmp_path)
+        client.arm(index, when)
+        try:
+            bootstrap_ca(client, estate, openbao.address)
+            assert index > 5
+            break
+        except Killed:
+            client.disarm()
+            bootstrap_ca(client, estate, openbao.address)
+        for mount in (estate.mounts.root, estate.mounts.pki):
+            assert len(client.list(f"{mount}/issuers").keys) == 1
+            assert len(client.list(f"{mount}/keys").keys) == 1
+    client.close()
+    raw.close()
