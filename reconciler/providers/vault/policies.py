@@ -23,7 +23,10 @@ SUBJECT_KINDS = ("bot", "device", "staff", "trader")
 def rule(
     *capabilities: Capability, only: Mapping[str, Iterable[str]] | None = None, need: Iterable[str] = ()
 ) -> Rule:
-    """One path's rule. `only`: every parameter allowed, with its values (none: any). `need` must be sent."""
+    """One path's rule. `only`: every parameter allowed, with its values (none: any).
+
+    `need` must be sent, and the server asks it of reads too: such a path can be written, but not read.
+    """
     made: dict[str, Any] = {"capabilities": sorted(capabilities)}
     if only is not None:
         made["allowed_parameters"] = {name: list(values) for name, values in only.items()}

@@ -49,36 +49,45 @@ def documents(estate: Estate, *, accessor: str, authority: str) -> Mapping[str, 
 
 
 def reading(estate: Estate) -> Rules:
-    """What all four may see: everything of the estate, and of others only that it exists. No secret is there."""
+    """What all four may see: everything of the estate, and all entities and policies, to find what is ours.
+
+    No secret is among it: certificates, marks and rules.
+    """
     mounts = estate.mounts
     cert, pki, root, kv = f"auth/{mounts.cert}", mounts.pki, mounts.root, mounts.kv
-    listed = ["identity/entity/id", "identity/entity/name", "sys/policies/acl"]
+    listed = ["identity/entity/id", "identity/entity/name", "sys/policies/acl", "sys/policies/detailed/acl"]
     listed += [f"{cert}/certs", f"{cert}/crls", f"{kv}/metadata", f"{kv}/detailed-metadata"]
     listed += [f"{pki}/{name}" for name in ("roles", "certs", "certs/detailed", "certs/revoked", "issuers")]
     single = ["sys/mounts", "sys/auth", f"{cert}/config", f"{kv}/config", f"{root}/cert/ca"]
     single += [f"{pki}/{name}" for name in ("config/crl", "config/issuers", "config/urls", "issuer/default")]
-    trees = [f"{cert}/certs", f"{cert}/crls", f"{pki}/roles", f"{pki}/cert", "identity/entity/id"]
+    trees = [
+        f"{cert}/certs",
+        f"{cert}/crls",
+        f"{pki}/roles",
+        f"{pki}/cert",
+        "identity/entity/id",
+        "sys/policies/acl",
+    ]
     rules: dict[str, Rule] = {exact(path): rule("list") for path in listed}
     rules |= {f"{exact(path)}/": rule("list") for path in listed}
     rules |= {exact(path): rule("read") for path in single}
     rules |= {under(path): rule("read") for path in trees}
     rules |= {under(kv, tree): rule("read", "list") for tree in ("data", "metadata", "detailed-metadata")}
-    rules |= {path: rule("read") for path in (*entity_paths(estate), *_policy_paths(estate))}
-    return rules
+    return rules | {path: rule("read") for path in entity_paths(estate)}
 
 
 def contain(estate: Estate) -> Rules:
     """Takes power away. An entity can only be disabled or deleted, never given a policy or enabled."""
     mounts = estate.mounts
     cert, pki, kv = f"auth/{mounts.cert}", mounts.pki, mounts.kv
-    disable = rule("update", "delete", only={"disabled": ("true",), "metadata": ()}, need=("disabled",))
+    disable = rule("update", "delete", only={"disabled": ("true",), "metadata": ()})
     push = rule("create", "update", only={"crl": ()}, need=("crl",))  # never `url`: the server would fetch it
     ask = rule("update")
     note = rule("create", "update", "patch")
     rules: dict[str, Rule] = {path: disable for path in entity_paths(estate)}
     rules |= {under(cert, "certs"): rule("delete")}
     rules |= {exact(cert, "crls", name): push for name in ("idac", "idac-delta")}
-    rules |= {exact(pki, "revoke"): rule("update", only={"serial_number": ()})}
+    rules |= {exact(pki, "revoke"): rule("update", only={"serial_number": (), "certificate": ()})}
     rules |= {exact(pki, "crl", name): rule("read") for name in ("rotate", "rotate-delta")}  # these GETs write
     rules |= {exact(pki, "sign", PROBE): rule("update", only=_signing((PROBE,), ()))}
     rules |= {exact("auth/token/accessors"): rule("list", "sudo"), "auth/token/accessors/": rule("list", "sudo")}
@@ -88,6 +97,7 @@ def contain(estate: Estate) -> Rules:
         under(kv, kind, tree): note for kind in ("data", "metadata") for tree in ("revocations", "holds", "plans")
     }
     rules |= {exact(kv, kind, "lock"): note for kind in ("data", "metadata")}
+    rules |= {under(kv, "metadata/certificates"): rule("delete")}
     return rules
 
 
@@ -138,15 +148,7 @@ def govern(estate: Estate) -> Rules:
 def _signing(names: tuple[str, ...], uris: tuple[str, ...]) -> Mapping[str, tuple[str, ...]]:
     """Parameters of a signing request: no other issuer, dates, names or addresses than these."""
     made: dict[str, tuple[str, ...]] = {"csr": (), "common_name": names, "ttl": (), "format": ("pem",)}
-    made |= {"exclude_cn_from_sans": ("true",), "remove_roots_from_chain": ("true", "false")}
-    return made | ({"uri_sans": uris} if uris else {})
-
-
-def _policy_paths(estate: Estate) -> tuple[str, ...]:
-    runners = {suffix for suffixes in POLICIES.values() for suffix in suffixes}
-    names = [f"{estate.prefix}{suffix}" for suffix in sorted(runners)]
-    roles = starting("sys/policies/acl", f"{estate.prefix}role-")
-    return (roles, *(exact("sys/policies/acl", name) for name in names))
+    return made | {"exclude_cn_from_sans": ("true",)} | ({"uri_sans": uris} if uris else {})
 
 
 def _own_token() -> Rules:

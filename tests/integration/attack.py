@@ -1,0 +1,131 @@
+"""What the escape tests stand on: an estate with somebody else's things beside it, and a picture of the server."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from reconciler.model.estate import Estate
+from reconciler.providers.ca.resources import Profile, profile
+from reconciler.providers.vault.policies import grant_document
+from reconciler.providers.vault.resources import document
+from reconciler.providers.vault.runners import POLICIES
+from reconciler.x509 import new_key_and_csr
+from tests.openbao import Raw, Server, log_in
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One estate under attack. `names` fills the `{...}` of paths and bodies."""
+
+    server: Server
+    estate: Estate
+    admin: Raw
+    logins: Mapping[str, Raw]
+    names: Mapping[str, str]
+
+    def path(self, template: str) -> str:
+        return re.sub(r"\{(\w+)\}", lambda found: self.names[found[1]], template)
+
+    def body(self, template: Any) -> Any:
+        if isinstance(template, str):
+            return self.path(template)
+        if isinstance(template, Mapping):
+            return {name: self.body(value) for name, value in template.items()}
+        return [self.body(one) for one in template] if isinstance(template, list) else template
+
+    def close(self) -> None:
+        for raw in (self.admin, *self.logins.values()):
+            raw.close()
+
+
+def field(server: Server, estate: Estate) -> Field:
+    """Two Roles, one profile, the trader `jdoe`, the foreign entity `boss`, and a secret of another team."""
+    admin, mounts, prefix = server.raw(), estate.mounts, estate.prefix
+    for role in ("desk", "viewer"):
+        text = document({"path": {f"secret/{role}": {"capabilities": ["read"]}}})
+        admin.ok("POST", f"sys/policies/acl/{prefix}role-{role}", {"policy": text})
+    combinations = document(grant_document(estate, [("desk", "viewer")]))
+    admin.ok("POST", f"sys/policies/acl/{prefix}grant", {"policy": combinations})
+    admin.ok("POST", f"{mounts.pki}/roles/mtls", profile(estate, Profile("mtls", ("trader",), 3600)).fields)
+    if admin.read(f"sys/mounts/other-{estate.name}").status != 200:
+        admin.ok("POST", f"sys/mounts/other-{estate.name}", {"type": "kv"})
+    admin.ok("POST", f"other-{estate.name}/secret", {"password": "hunter2"})
+    jdoe = admin.ok(
+        "POST", f"identity/entity/name/{prefix}trader.jdoe", {"metadata": {"idac_estate": estate.name}}
+    )
+    boss = admin.ok("POST", f"identity/entity/name/boss-{estate.name}", {"policies": "default"})
+    accessor = admin.read("sys/auth").body["data"]
+    names = {
+        "prefix": prefix,
+        "estate": estate.name,
+        "pki": mounts.pki,
+        "root": mounts.root,
+        "kv": mounts.kv,
+        "cert": f"auth/{mounts.cert}",
+        "run": f"auth/{mounts.run}",
+        "jdoe": jdoe.data["id"],
+        "boss": boss.data["id"],
+        "accessor": accessor[f"{mounts.cert}/"]["accessor"],
+        "run_accessor": accessor[f"{mounts.run}/"]["accessor"],
+        "token_accessor": accessor["token/"]["accessor"],
+        "ca": admin.read(f"{mounts.pki}/cert/ca").data["certificate"],
+        "csr": new_key_and_csr("trader.jdoe")[1],
+    }
+    logins = {identity: log_in(server, estate, identity) for identity in POLICIES}
+    return Field(server, estate, admin, logins, names)
+
+
+_CLOCKS = {"creation_time", "last_update_time", "issue_time", "expire_time", "ttl", "modified", "request_id"}
+
+
+def picture(admin: Raw) -> dict[str, Any]:
+    """Everything that an attack might change, as the administrator sees it; two are equal when nothing changed."""
+    seen: dict[str, Any] = {path: admin.read(path).data for path in ("sys/mounts", "sys/auth", "sys/audit")}
+    for base in (
+        "identity/entity/id", "identity/entity-alias/id", "identity/group/id", "identity/oidc/key",
+        "identity/oidc/role", "identity/mfa/method", "sys/policies/acl", "sys/policies/password",
+        "sys/namespaces", "auth/token/roles", "sys/quotas/rate-limit", "sys/workflows/manage",
+    ):  # fmt: skip
+        _tree(admin, base, seen)
+    for mount, facts in seen["sys/mounts"].items():
+        seen[f"tune {mount}"] = admin.read(f"sys/mounts/{mount}tune").data
+        _engine(admin, mount.rstrip("/"), facts, seen)
+    for mount, facts in seen["sys/auth"].items():
+        seen[f"tune auth {mount}"] = admin.read(f"sys/auth/{mount}tune").data
+        trees = {"cert": ("certs", "crls"), "approle": ("role",)}.get(facts["type"], ())
+        for tree in trees:
+            _tree(admin, f"auth/{mount}{tree}", seen)
+        for role in admin.list(f"auth/{mount}role").keys if facts["type"] == "approle" else ():
+            seen[f"secrets {mount}{role}"] = admin.list(f"auth/{mount}role/{role}/secret-id").keys
+    return {path: _timeless(shown) for path, shown in seen.items()}
+
+
+def _engine(admin: Raw, mount: str, facts: Mapping[str, Any], seen: dict[str, Any]) -> None:
+    if facts["type"] == "pki":
+        for tree in ("roles", "issuers", "keys", "cel/roles", "certs", "certs/revoked", "eab"):
+            seen[f"{mount}/{tree}"] = admin.list(f"{mount}/{tree}").data
+        for name in ("crl", "urls", "issuers", "acme", "auto-tidy", "cluster", "keys"):
+            seen[f"{mount}/config/{name}"] = admin.read(f"{mount}/config/{name}").data
+        for role in admin.list(f"{mount}/roles").keys:
+            seen[f"{mount}/roles/{role}"] = admin.read(f"{mount}/roles/{role}").data
+        for name in ("crl", "delta-crl"):
+            seen[f"{mount}/{name}"] = admin.read(f"{mount}/cert/{name}").data
+    elif facts["type"] == "kv" and (facts["options"] or {}).get("version") == "2":
+        for folder in admin.list(f"{mount}/metadata").keys:
+            seen[f"{mount}/{folder}"] = admin.list(f"{mount}/detailed-metadata/{folder.rstrip('/')}").data
+    elif facts["type"] == "kv":
+        _tree(admin, mount, seen)
+
+
+def _tree(admin: Raw, base: str, seen: dict[str, Any]) -> None:
+    for name in admin.list(base).keys:
+        seen[f"{base}/{name}"] = admin.read(f"{base}/{name}").data
+
+
+def _timeless(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _timeless(one) for name, one in value.items() if name not in _CLOCKS}
+    return [_timeless(one) for one in value] if isinstance(value, list) else value or None
