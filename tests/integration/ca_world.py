@@ -6,31 +6,30 @@ import http.client
 import json
 import ssl
 import tempfile
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import urllib3
-
 from reconciler.diff import diff
-from reconciler.errors import Denied, Rejected
 from reconciler.model.change import Change
-from reconciler.model.estate import Estate, EstateSpec
+from reconciler.model.estate import Estate
 from reconciler.model.manifest import SubjectRef
 from reconciler.model.resource import Actual, Desired, Fields, Observation, Resource
 from reconciler.model.secret import Secret
 from reconciler.observe import observe
-from reconciler.providers.ca.bootstrap import bootstrap_ca
 from reconciler.providers.ca.reader import CaReader
-from reconciler.providers.ca.resources import PROBE_NAME, Profile, certificate, crl, profile
+from reconciler.providers.ca.resources import Profile, certificate, crl, profile
 from reconciler.providers.ca.writer import CaWriter
 from reconciler.providers.protocol import Answer, Client, Identity
+from reconciler.providers.vault.client import HttpClient
+from reconciler.providers.vault.transport import Transport
+from reconciler.providers.vault.wire import Pool
 from reconciler.x509 import new_key_and_csr, read_csr, rfc3339
-from tests.openbao import Raw, Server
+from tests.openbao import Server, fresh_estate, log_in
 
 PROFILE = Profile("trader-mtls", ("trader",), 12 * 3600, organization=("Acme",), ou=("fx",))
 
@@ -39,38 +38,17 @@ class Killed(BaseException):
     """The process died here."""
 
 
-class RawClient:
-    """The `Client` protocol over plain calls, with a list of the calls and a place to die."""
+@dataclass(slots=True)
+class Watch:
+    """What all clients of a world sent, and the place where they die."""
 
-    def __init__(self, raw: Raw) -> None:
-        self._raw = raw
-        self._pool = urllib3.PoolManager(ca_certs=str(raw.ca_cert), retries=False, timeout=30.0)
-        self.calls: list[str] = []
-        self.die: Callable[[int, str], None] = lambda n, when: None  # n counts writing calls from 0
-        self._writes = 0
-
-    def close(self) -> None:
-        self._pool.clear()
-
-    def _answer(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Answer:
-        self.calls.append(f"{method} {path}")
-        reply = self._raw.call(method, path, body)
-        if reply.status == 403:
-            raise Denied(f"{method} {path}: {reply.errors}")
-        if reply.status >= 400 and (reply.status != 404 or reply.errors):
-            raise Rejected(f"{method} {path}: {reply.status} {reply.errors}")
-        return Answer(reply.status, reply.body)
-
-    def read_many(self, paths: Iterable[str]) -> Iterator[tuple[str, Answer]]:
-        return ((path, self.read(path)) for path in paths)
-
-    def ask_many(self, path: str, bodies: Iterable[Mapping[str, Any]]) -> Iterator[Answer]:
-        replies = (self._raw.call("POST", path, body) for body in bodies)
-        return (Answer(reply.status, reply.body) for reply in replies)
+    calls: list[str] = field(default_factory=list)
+    writes: int = 0  # writing calls so far
+    die: Callable[[int, str], None] = lambda n, when: None
 
     def arm(self, index: int, when: str) -> None:
         """Die before or after the index-th writing call from now on."""
-        self._writes = 0
+        self.writes = 0
 
         def die(n: int, now: str) -> None:
             if (n, now) == (index, when):
@@ -81,39 +59,49 @@ class RawClient:
     def disarm(self) -> None:
         self.die = lambda n, when: None
 
+
+class Watched:
+    """A real client whose calls are noted, and which can die at one of them."""
+
+    def __init__(self, client: Client, watch: Watch) -> None:
+        self.client, self.watch = client, watch
+
     def read(self, path: str) -> Answer:
-        return self._answer("GET", path)
+        self.watch.calls.append(f"GET {path}")
+        return self.client.read(path)
 
     def list(self, path: str) -> Answer:
-        return self._answer("LIST", path)
+        self.watch.calls.append(f"LIST {path}")
+        return self.client.list(path)
+
+    def read_many(self, paths: Iterable[str]) -> Iterator[tuple[str, Answer]]:
+        for path, answer in self.client.read_many(paths):
+            self.watch.calls.append(f"GET {path}")
+            yield path, answer
+
+    def ask_many(self, path: str, bodies: Iterable[Mapping[str, Any]]) -> Iterator[Answer]:
+        return self.client.ask_many(path, bodies)
 
     def write(
         self, path: str, body: Mapping[str, Any], *, method: str = "POST", tolerate: Sequence[str] = ()
     ) -> Answer:
-        answer = self._dying(method, path, body)
-        warnings = [w for w in answer.body.get("warnings") or () if not any(t in w for t in tolerate)]
-        if warnings:
-            raise Rejected(f"{method} {path}: {warnings}")
-        return answer
+        send = partial(self.client.write, path, body, method=method, tolerate=tolerate)
+        return self._dying(f"{method} {path}", send)
 
     def delete(self, path: str) -> Answer:
-        return self._dying("DELETE", path)
+        return self._dying(f"DELETE {path}", partial(self.client.delete, path))
 
-    def _dying(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Answer:
-        n, self._writes = self._writes, self._writes + 1
-        self.die(n, "before")
-        answer = self._answer(method, path, body)
-        self.die(n, "after")
+    def _dying(self, call: str, send: Callable[[], Answer]) -> Answer:
+        n, self.watch.writes = self.watch.writes, self.watch.writes + 1
+        self.watch.die(n, "before")
+        self.watch.calls.append(call)
+        answer = send()
+        self.watch.die(n, "after")
         return answer
 
     def fetch(self, path: str, *, body: bytes | None = None, content_type: str = "") -> bytes:
-        self.calls.append(f"FETCH {path}")
-        headers = {"Content-Type": content_type} if content_type else {}
-        method = "GET" if body is None else "POST"
-        answer = self._pool.request(method, f"{self._raw.address}/v1/{path}", body=body, headers=headers)
-        if answer.status >= 400:
-            raise Rejected(f"{path}: {answer.status}")
-        return answer.data
+        self.watch.calls.append(f"FETCH {path}")
+        return self.client.fetch(path, body=body, content_type=content_type)
 
 
 @dataclass(slots=True)
@@ -136,7 +124,9 @@ class World:
 
     server: Server
     estate: Estate
-    client: RawClient
+    client: Client  # the administrator's, for preparing and tampering
+    identities: Mapping[Identity, Client]
+    watch: Watch
     profile: Profile = PROFILE
     wanted: dict[SubjectRef, str] = field(default_factory=dict)  # subject -> CSR
     keys: dict[SubjectRef, Secret] = field(default_factory=dict)
@@ -180,7 +170,7 @@ class World:
         self.now = lambda: datetime.now(UTC) + timedelta(**delta)
 
     def reader(self, client: Client | None = None) -> CaReader:
-        return CaReader(client or self.client, self.estate, lambda: rfc3339(self.now()))
+        return CaReader(client or self.identities["plan"], self.estate, lambda: rfc3339(self.now()))
 
     def actual(self) -> Actual:
         return observe([self.reader(), Entities(tuple(self.wanted))])
@@ -190,7 +180,7 @@ class World:
         return sorted((c for c in changes if c.type.startswith("ca.")), key=lambda c: c.order)
 
     def clients(self, identity: Identity) -> Client:
-        return self.client
+        return self.identities[identity]
 
     def writer(self, clock: Callable[[], str] = lambda: rfc3339(datetime.now(UTC))) -> CaWriter:
         return CaWriter(self.clients, self.estate, "run-1", clock)
@@ -235,33 +225,20 @@ class World:
             connection.close()
 
 
-def make_world(server: Server, raw: Raw, name: str, directory: Path) -> World:
-    """An estate with its CA, KV and cert auth, and the probe's login role."""
-    estate = make_estate(name, directory)
-    client = RawClient(raw)
-    bootstrap_ca(client, estate, server.address)
-    raw.ok("POST", f"sys/mounts/{estate.mounts.kv}", {"type": "kv", "options": {"version": "2"}})
-    raw.ok("POST", f"sys/auth/{estate.mounts.cert}", {"type": "cert"})
-    authority = client.read(f"{estate.mounts.pki}/issuer/default").data["certificate"]
-    body = {"certificate": authority, "allowed_common_names": PROBE_NAME, "token_ttl": 60}
-    raw.ok("POST", f"auth/{estate.mounts.cert}/certs/{PROBE_NAME}", body)
-    deadline = time.monotonic() + 10
-    while raw.read(f"{estate.mounts.kv}/config").status != 200:  # a new KV v2 mount makes its keys first
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    return World(server, estate, client)
-
-
-def make_estate(name: str, directory: Path) -> Estate:
-    spec = EstateSpec.model_validate({"trustDomain": "acme.test"})
-    return Estate(name=name, root=str(directory), spec=spec, configuration_digest="0", policy_digest="0")
+IDENTITIES: tuple[Identity, ...] = ("plan", "contain", "grant", "govern")
 
 
 @contextmanager
-def a_world(server: Server, name: str, directory: Path) -> Iterator[World]:
-    """A world, and the end of its connections."""
-    raw = server.raw()
-    world = make_world(server, raw, name, directory)
-    yield world
-    world.client.close()
-    raw.close()
+def a_world(server: Server, directory: Path) -> Iterator[World]:
+    """A bootstrapped estate with its four logins, and the end of its connections."""
+    estate = fresh_estate(server, directory, trustDomain="acme.test")
+    transport = Transport(Pool(server.address, str(server.ca_cert)))
+    watch = Watch()
+    clients: dict[Identity, Client] = {}
+    for identity in IDENTITIES:
+        raw = log_in(server, estate, identity)
+        clients[identity] = Watched(HttpClient(transport, Secret(raw.token), who=identity), watch)
+        raw.close()
+    admin = HttpClient(transport, Secret(server.root_token), who="admin")
+    yield World(server, estate, admin, clients, watch)
+    transport.close()

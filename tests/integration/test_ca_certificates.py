@@ -24,7 +24,7 @@ pytestmark = pytest.mark.openbao
 
 @pytest.fixture(scope="module")
 def shared(openbao: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with a_world(openbao, "certs", tmp_path_factory.mktemp("ca-certs")) as made:
+    with a_world(openbao, tmp_path_factory.mktemp("ca-certs")) as made:
         yield made
 
 

@@ -23,7 +23,7 @@ Prepare = Callable[[World, SubjectRef], None]
 
 @pytest.fixture(scope="module")
 def world(openbao: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with a_world(openbao, "crashes", tmp_path_factory.mktemp("ca-crashes")) as made:
+    with a_world(openbao, tmp_path_factory.mktemp("ca-crashes")) as made:
         made.settle()
         yield made
 
@@ -70,13 +70,13 @@ def test_killed_at_every_call_it_converges(world: World, scenario: str) -> None:
     for index in range(60):
         subject = world.trader(f"{scenario.replace('_', '-')}-{index}")
         SCENARIOS[scenario](world, subject)
-        world.client.arm(max(index - 1, 0), "after" if index else "before")
+        world.watch.arm(max(index - 1, 0), "after" if index else "before")
         try:
             world.run()
             finished = True
         except Killed:
             finished = False
-        world.client.disarm()
+        world.watch.disarm()
         world.settle()
         check(world, subject)
         world.wanted.pop(subject, None)

@@ -11,8 +11,8 @@ import pytest
 from reconciler.errors import InvalidInput
 from reconciler.providers.ca.bootstrap import bootstrap_ca
 from reconciler.providers.ca.resources import PROBE_ROLE, READ_ONLY, ROLE_FIELDS, Profile, profile
-from tests.integration.ca_world import Killed, RawClient, World, a_world, make_estate
-from tests.openbao import Server
+from tests.integration.ca_world import Killed, Watched, World, a_world
+from tests.openbao import Server, make_estate
 
 pytestmark = pytest.mark.openbao
 
@@ -42,7 +42,7 @@ ALONG: dict[str, dict[str, Any]] = {"key_type": {"key_bits": 0}}
 
 @pytest.fixture(scope="module")
 def world(openbao: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with a_world(openbao, "profiles", tmp_path_factory.mktemp("ca-profiles")) as made:
+    with a_world(openbao, tmp_path_factory.mktemp("ca-profiles")) as made:
         made.settle()
         yield made
 
@@ -116,29 +116,26 @@ def test_an_unknown_key_usage_is_refused_before_it_reaches_the_server(world: Wor
 
 
 def test_bootstrap_told_twice_changes_nothing_the_second_time(world: World) -> None:
-    world.client.calls.clear()
-    bootstrap_ca(world.client, world.estate, world.server.address)
-    assert [call for call in world.client.calls if not call.startswith(("GET", "LIST"))] == []
+    world.watch.calls.clear()
+    bootstrap_ca(Watched(world.client, world.watch), world.estate, world.server.address)
+    assert [call for call in world.watch.calls if not call.startswith(("GET", "LIST"))] == []
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
 def test_bootstrap_killed_at_every_call_and_run_again_makes_one_root_and_one_issuing_ca(
-    openbao: Server, tmp_path: Path, when: str
+    world: World, tmp_path: Path
 ) -> None:
-    raw = openbao.raw()
-    client = RawClient(raw)
+    client = Watched(world.client, world.watch)
     for index in range(30):
-        estate = make_estate(f"boot-{when}-{index}", tmp_path)
-        client.arm(index, when)
+        estate = make_estate(tmp_path, f"boot-{index}")
+        world.watch.arm(index, "after")
         try:
-            bootstrap_ca(client, estate, openbao.address)
+            bootstrap_ca(client, estate, world.server.address)
             assert index > 5
             break
         except Killed:
-            client.disarm()
-            bootstrap_ca(client, estate, openbao.address)
+            world.watch.disarm()
+            bootstrap_ca(client, estate, world.server.address)
         for mount in (estate.mounts.root, estate.mounts.pki):
             assert len(client.list(f"{mount}/issuers").keys) == 1
             assert len(client.list(f"{mount}/keys").keys) == 1
-    client.close()
-    raw.close()
+    world.watch.disarm()

@@ -31,7 +31,7 @@ SYSTEMS = {"ca.crl", "ca.login", "ca.ocsp", "ca.delivery", "ca.probe"}
 
 @pytest.fixture(scope="module")
 def world(openbao: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with a_world(openbao, "revocation", tmp_path_factory.mktemp("ca-revocation")) as made:
+    with a_world(openbao, tmp_path_factory.mktemp("ca-revocation")) as made:
         made.settle()
         yield made
 
@@ -140,9 +140,9 @@ def test_a_probe_whose_login_gets_no_answer_fails_and_is_revoked_all_the_same(wo
 
 
 def test_nobody_contained_means_nothing_asked(world: World) -> None:
-    world.client.calls.clear()
+    world.watch.calls.clear()
     assert prover(world).prove([], {}) == ()
-    assert world.client.calls == []
+    assert world.watch.calls == []
 
 
 def test_a_stranger_without_subject_is_proved_under_its_own_address(world: World) -> None:
@@ -182,11 +182,11 @@ def test_a_push_never_forgets_for_a_moment_what_was_refused_before(world: World)
         refused = frozenset[str]().union(*accepted(world.client, world.estate).values())
         seen.append(serials[0] in refused)
 
-    world.client.die = watch
+    world.watch.die = watch
     serials.append(revoked_by_hand(world))
     keeper.refresh(authority, full=False)
     keeper.refresh(authority)
-    world.client.disarm()
+    world.watch.disarm()
     assert all(seen)
     assert len(seen) > 6
     assert set(serials) <= published(world.client, world.estate, authority).serials
@@ -291,10 +291,10 @@ def test_a_lost_push_is_an_error_and_no_silence(world: World) -> None:
     def undo(n: int, when: str) -> None:
         if when == "after":
             for name in (FULL, DELTA):
-                world.client._answer("POST", f"{path}/{name}", {"crl": empty})
+                world.client.write(f"{path}/{name}", {"crl": empty})
 
-    world.client.die = undo
+    world.watch.die = undo
     with pytest.raises(Rejected, match="does not refuse"):
         keeper.refresh(authority)
-    world.client.disarm()
+    world.watch.disarm()
     world.settle()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from reconciler.errors import CryptoError, Rejected
 from reconciler.model.estate import Estate
+from reconciler.providers.ca.store import details
 from reconciler.providers.protocol import Answer, Client
 from reconciler.x509 import Certificate, join_pem, read_certificate
 
@@ -41,11 +42,10 @@ def inventory(client: Client, estate: Estate) -> Inventory:
     """Two requests on OpenBao; on a server without the detailed listing, one more a certificate."""
     pki = estate.mounts.pki
     revoked = frozenset(client.list(f"{pki}/certs/revoked").keys)
-    try:
-        infos = client.list(f"{pki}/certs/detailed").data.get("key_info") or {}
+    infos = details(client, f"{pki}/certs/detailed")
+    if infos is not None:
         return Inventory({serial: str(info["not_after"]) for serial, info in infos.items()}, revoked)
-    except Rejected:
-        serials = client.list(f"{pki}/certs").keys
+    serials = client.list(f"{pki}/certs").keys
     return Inventory({c.serial: c.not_after for c in certificates(client, estate, serials)}, revoked)
 
 

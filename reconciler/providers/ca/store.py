@@ -88,12 +88,23 @@ def marks(client: Client, estate: Estate) -> dict[str, Mapping[str, str]]:
 def _listing(client: Client, estate: Estate, folder: str) -> Mapping[str, Mapping[str, Any]]:
     """Metadata of everything in a folder: one request on OpenBao, one an entry where there is no bulk listing."""
     kv = estate.mounts.kv
+    infos = details(client, f"{kv}/detailed-metadata/{folder}")
+    if infos is not None:
+        return infos
+    found = client.list(f"{kv}/metadata/{folder}").keys
+    answers = client.read_many(f"{kv}/metadata/{folder}/{name}" for name in found)
+    return {name: answer.data for name, (_, answer) in zip(found, answers, strict=True) if answer.found}
+
+
+def details(client: Client, path: str) -> Mapping[str, Mapping[str, Any]] | None:
+    """What a bulk listing says of each key; None on a server that has no such listing, as Vault has none."""
     try:
-        return client.list(f"{kv}/detailed-metadata/{folder}").data.get("key_info") or {}
+        answer = client.list(path)
     except Rejected:
-        names = client.list(f"{kv}/metadata/{folder}").keys
-    answers = client.read_many(f"{kv}/metadata/{folder}/{name}" for name in names)
-    return {name: answer.data for name, (_, answer) in zip(names, answers, strict=True) if answer.found}
+        return None
+    if answer.body.get("errors"):
+        return None  # "unsupported path": nothing there is an empty list of errors
+    return answer.data.get("key_info") or {}
 
 
 def mark(client: Client, estate: Estate, serial: str, said: Mapping[str, str]) -> None:
