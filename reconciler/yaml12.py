@@ -45,6 +45,7 @@ _FLOAT: Final = re.compile(
     r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)"
 )
 _MAX_DIGITS: Final = 40
+_FIRST_OF_OTHERS: Final = frozenset(["", *"~nNtTfF0123456789+-."])  # no other plain scalar is more than text
 # What YAML 1.2 calls printable; the byte order mark is refused too, wherever it stands.
 _UNPRINTABLE: Final = re.compile(
     "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
@@ -162,8 +163,9 @@ class _Reader:
         return Document(value, mark.line + 1, mark.column + 1, tuple(self._faults), marks)
 
     def _node(self, event: Any, depth: int) -> tuple[Any, Any]:
-        self._nodes += 1
+        """The value that begins with `event`, and its marks."""
         before = self._nodes
+        self._nodes += 1
         kind = event.__class__
         if kind is ScalarEvent:
             value, marks = self._scalar(event), event.start_mark
@@ -176,30 +178,36 @@ class _Reader:
         else:
             value, marks = self._sequence(event, depth + 1)
         if event.anchor is not None:
-            self._anchors[event.anchor] = value, marks, self._nodes - before + 1
+            self._anchors[event.anchor] = value, marks, self._nodes - before
         return value, marks
 
     def _mapping(self, start: Any, depth: int) -> tuple[Any, Any]:
-        self._check_tag(start, "map")
+        if start.tag is not None:
+            self._check_tag(start, "map")
         value: dict[str, Any] = {}
         marks: dict[str, Any] = {}
-        step, node = self._next, self._node
+        step, scalar = self._next, self._scalar
         while (event := step()).__class__ is not MappingEndEvent:
             key = self._key(event, depth)
-            item, item_marks = node(step(), depth)
+            first = step()
+            if first.__class__ is ScalarEvent and first.anchor is None:  # most values: spares a call
+                item, item_marks = scalar(first), first.start_mark
+            else:
+                item, item_marks = self._node(first, depth)
             if key is None:
                 continue
             if key in value:
-                first = marks[key][0]
-                self._fault(f"{_quoted(key)} stands here twice, first in line {first.line + 1}", event.start_mark)
-                value[key] = BROKEN
-                continue
+                self._twice(key, marks[key][0], event.start_mark)
+                item = BROKEN
+            else:
+                marks[key] = event.start_mark, item_marks
             value[key] = item
-            marks[key] = event.start_mark, item_marks
+        self._nodes += 2 * len(value)
         return value, (start.start_mark, marks)
 
     def _sequence(self, start: Any, depth: int) -> tuple[Any, Any]:
-        self._check_tag(start, "seq")
+        if start.tag is not None:
+            self._check_tag(start, "seq")
         value: list[Any] = []
         marks: list[Any] = []
         step, node = self._next, self._node
@@ -211,15 +219,22 @@ class _Reader:
 
     def _key(self, event: Any, depth: int) -> str | None:
         """The key, or None after a fault."""
-        key, _ = self._node(event, depth)
-        if key == "<<" and event.__class__ is ScalarEvent and event.implicit[0]:
-            self._fault("merge keys (`<<`) are not part of YAML 1.2: write the fields out", event.start_mark)
-            return None
-        if isinstance(key, str):
-            return key
+        if event.__class__ is ScalarEvent and event.anchor is None:
+            key = self._scalar(event)
+        else:
+            key, _ = self._node(event, depth)
+        if key.__class__ is str:
+            if key == "<<" and event.__class__ is ScalarEvent and event.implicit[0]:
+                self._fault("merge keys (`<<`) are not part of YAML 1.2: write the fields out", event.start_mark)
+                return None
+            text: str = key
+            return text
         if key is not BROKEN:
             self._fault("a key must be text: put it in quotes if it is", event.start_mark)
         return None
+
+    def _twice(self, key: str, first: Any, mark: Any) -> None:
+        self._fault(f"{_quoted(key)} stands here twice, first in line {first.line + 1}", mark)
 
     def _scalar(self, event: Any) -> Any:
         text: str = event.value
@@ -227,9 +242,9 @@ class _Reader:
             return self._tagged(event)
         if not event.implicit[0]:
             return text
-        if text in _LITERALS:
-            return _LITERALS[text]
-        if text[0] in "0123456789+-.":
+        if text[:1] in _FIRST_OF_OTHERS:  # the empty text too
+            if text in _LITERALS:
+                return _LITERALS[text]
             return self._number(text, event.start_mark)
         return text
 
@@ -258,7 +273,7 @@ class _Reader:
             self._fault("this alias stands before (or inside) what it refers to", event.start_mark)
             return BROKEN, event.start_mark
         value, marks, size = self._anchors[event.anchor]
-        self._nodes += size - 1
+        self._nodes += size
         self._expanded += size
         if self._expanded > MAX_EXPANDED:
             raise _Stop(f"the aliases stand for more than {MAX_EXPANDED:,} values", event.start_mark)

@@ -8,7 +8,7 @@ from datetime import date
 from functools import cache
 from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, Field, StrictInt, StrictStr
+from pydantic import AfterValidator, BeforeValidator, Field, StrictInt, StrictStr, StringConstraints
 from pydantic_core import PydanticCustomError
 
 T = TypeVar("T", bound=Hashable)
@@ -19,16 +19,14 @@ def refuse(message: str) -> PydanticCustomError:
     return PydanticCustomError("idac", "{message}", {"message": message})
 
 
-def pattern(expression: str, words: str) -> AfterValidator:
-    """Text that matches as a whole, or is refused as not being `words`."""
-    match = re.compile(expression).fullmatch
+WORDS: dict[str, str] = {}  # pattern -> what must match it, for messages
 
-    def check(value: str) -> str:
-        if match(value) is None:
-            raise refuse(f"must be {words}")
-        return value
 
-    return AfterValidator(check)
+def pattern(expression: str, words: str) -> StringConstraints:
+    """Text that matches as a whole, or is refused as not being `words`. Matched by pydantic's own engine."""
+    whole = rf"\A(?:{expression})\z"
+    WORDS[whole] = words
+    return StringConstraints(strict=True, pattern=whole)
 
 
 def _printable(value: str) -> str:

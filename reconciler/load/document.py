@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, ValidationError
 
 from reconciler import yaml12
 from reconciler.kinds.fields import Ident, Name, Text, unique
-from reconciler.kinds.registry import KINDS, LATER
+from reconciler.kinds.registry import KINDS, LATER, Kind
 from reconciler.load.words import explain, nearest, shortened
 from reconciler.model.manifest import Finding, Manifest, Origin, Spec, SubjectRef
 
-API_VERSION = "idac/v1"
+S = TypeVar("S", bound=Spec)
 
 
 class Metadata(Spec):
@@ -30,7 +31,7 @@ class Envelope(Spec):
     api_version: Literal["idac/v1"] = Field(alias="apiVersion")
     kind: str
     metadata: Metadata
-    spec: dict[str, Any]
+    spec: Any  # judged by the kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,70 +57,65 @@ class Parsed:
 
 def parse(document: yaml12.Document, index: int, source: Source) -> Parsed:
     """Judge one document. Every fault that can be seen is a finding at its place."""
+    value, faults = document.value, _Faults(document, source.path)
+    if document.faults:
+        faults.found += [("M03", f.message, f.line, f.column) for f in document.faults]
+        return faults.parsed(value)
+    if not isinstance(value, dict):
+        faults.add("M04", "a manifest must be a mapping with apiVersion, kind, metadata and spec")
+        return faults.parsed(value)
+    envelope = _validated(Envelope, value, (), faults)
+    kind = _kind(value.get("kind"), faults)
+    body = value.get("spec", {})
+    if not isinstance(body, dict):
+        faults.add("M05", "spec must be a mapping", "spec")
+    spec = _validated(kind.spec, body, ("spec",), faults) if kind is not None and isinstance(body, dict) else None
+    if faults.found or envelope is None or spec is None:
+        return faults.parsed(value)
     origin = Origin(source.path, document.line, document.column)
-    value = document.value
-    told = _told(value)
-    subject = str(told) if told else None
-    if document.faults or not isinstance(value, dict):
-        faults = [("M03", f.message, Origin(source.path, f.line, f.column)) for f in document.faults]
-        faults = faults or [("M04", "a manifest must be a mapping with apiVersion, kind, metadata, spec", origin)]
-        return Parsed(None, told, tuple(Finding(c, "error", m, subject, o) for c, m, o in faults))
-    findings: list[Finding] = []
-    envelope = _validated(Envelope, value, (), document, source, subject, findings)
-    kind = KINDS.get(value.get("kind", ""), None) if isinstance(value.get("kind"), str) else None
-    if kind is None:
-        findings += _unknown_kind(value, document, source, subject)
-    spec = None
-    if kind is not None and isinstance(value.get("spec"), dict):
-        spec = _validated(kind.spec, value["spec"], ("spec",), document, source, subject, findings)
-    if envelope is None or spec is None or not isinstance(envelope, Envelope):
-        return Parsed(None, told, tuple(findings))
     meta = envelope.metadata
-    manifest = Manifest(
-        envelope.kind,
-        meta.name,
-        spec,
-        origin,
-        index,
-        meta.labels,
-        meta.previously,
-        lambda path: source.locate(index, path),
-    )
-    return Parsed(manifest, told)
+    locate = partial(source.locate, index)
+    made = Manifest(envelope.kind, meta.name, spec, origin, index, meta.labels, meta.previously, locate)
+    return Parsed(made, made.ref)
 
 
-def _validated(
-    model: type[Spec],
-    value: Any,
-    base: tuple[str | int, ...],
-    document: yaml12.Document,
-    source: Source,
-    subject: str | None,
-    findings: list[Finding],
-) -> Spec | None:
+@dataclass(slots=True)
+class _Faults:
+    """What is wrong with one document: code, message, line and column."""
+
+    document: yaml12.Document
+    file: str
+    found: list[tuple[str, str, int, int]] = field(default_factory=list)
+
+    def add(self, code: str, message: str, *path: str | int, key: bool = False) -> None:
+        place = self.document.key_at if key else self.document.value_at
+        self.found.append((code, message, *place(path)))
+
+    def parsed(self, value: Any) -> Parsed:
+        told = _told(value)
+        subject = str(told) if told is not None else None
+        places = ((code, message, Origin(self.file, line, column)) for code, message, line, column in self.found)
+        return Parsed(None, told, tuple(Finding(code, "error", text, subject, where) for code, text, where in places))
+
+
+def _validated(model: type[S], value: dict[str, Any], base: tuple[str, ...], faults: _Faults) -> S | None:
     try:
         return model.model_validate(value)
     except ValidationError as error:
         for path, message in explain(error, model):
-            place = document.key_at if "no field here" in message else document.value_at
-            where = Origin(source.path, *place((*base, *path)))
-            prefix = "".join(f"{step}." for step in base)
-            findings.append(Finding("M05", "error", f"{prefix}{message}", subject, where))
+            full = ".".join((*base, message)) if path else " ".join((*base, message))
+            faults.add("M05", full, *base, *path, key="no field here" in message)
         return None
 
 
-def _unknown_kind(
-    value: dict[str, Any], document: yaml12.Document, source: Source, subject: str | None
-) -> list[Finding]:
-    kind = value.get("kind")
-    if not isinstance(kind, str):
-        return []  # the envelope's own finding says so
-    where = Origin(source.path, *document.value_at(("kind",)))
-    if kind in LATER:
-        message = f"kind {kind} comes later: this version reads {', '.join(KINDS)}"
-    else:
-        message = f"{shortened(kind)!r} is no kind{nearest(kind, dict.fromkeys(KINDS))}"
-    return [Finding("M06", "error", message, subject, where)]
+def _kind(name: Any, faults: _Faults) -> Kind | None:
+    if not isinstance(name, str):
+        return None  # the envelope's own fault says so
+    if name in LATER:
+        faults.add("M06", f"kind {name} comes later: this version reads {', '.join(KINDS)}", "kind")
+    elif name not in KINDS:
+        faults.add("M06", f"{shortened(name)!r} is no kind{nearest(name, dict.fromkeys(KINDS))}", "kind")
+    return KINDS.get(name)
 
 
 def _told(value: Any) -> SubjectRef | None:

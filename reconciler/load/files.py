@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -29,12 +30,8 @@ class Root:
 
     def read(self, relative: str, limit: int) -> bytes:
         """The bytes of a regular file. Raises `Unreadable`."""
-        full = os.path.join(self._real, relative)
         try:
-            # Not through a link at the end, unless it leads to a place inside; never waiting for a pipe.
-            if os.path.islink(full) or not self._holds(os.path.dirname(full)):
-                full = self._resolved(full)
-            handle = os.open(full, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            handle = self._open(os.path.join(self._real, relative))
         except OSError as error:
             raise Unreadable(_reason(error)) from None
         try:
@@ -43,7 +40,7 @@ class Root:
                 raise Unreadable("it is no regular file")
             if found.st_size > limit:
                 raise Unreadable(f"it is larger than {limit // 1024} KiB")
-            return _all(handle, limit)
+            return _all(handle, found.st_size, limit)
         except OSError as error:
             raise Unreadable(_reason(error)) from None
         finally:
@@ -64,10 +61,18 @@ class Root:
             known = self._inside[full] = real == self._real or real.startswith(self._real.rstrip("/") + "/")
         return known
 
-    def _resolved(self, full: str) -> str:
+    def _open(self, full: str) -> int:
+        """A handle to the file, which lies inside even when links lead to it. Never waits for a pipe."""
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        if self._holds(os.path.dirname(full)):
+            try:
+                return os.open(full, flags)
+            except OSError as error:
+                if error.errno != errno.ELOOP:  # a link, that is
+                    raise
         if not self._holds(full):
             raise Unreadable("it leads out of the estate's directory")
-        return os.path.realpath(full)
+        return os.open(os.path.realpath(full), flags)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,9 +134,9 @@ def _entry(
         yield Entry(path)
 
 
-def _all(handle: int, limit: int) -> bytes:
-    data = os.read(handle, limit + 1)
-    while len(data) <= limit and (more := os.read(handle, limit + 1 - len(data))):
+def _all(handle: int, size: int, limit: int) -> bytes:
+    data = b""
+    while len(data) <= limit and (more := os.read(handle, max(size + 1 - len(data), 4096))):
         data += more
     if len(data) > limit:
         raise Unreadable(f"it is larger than {limit // 1024} KiB")

@@ -9,6 +9,8 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from reconciler.kinds.fields import WORDS
+
 Path = tuple[str | int, ...]
 
 _PLAIN = {
@@ -59,6 +61,8 @@ def _message(fault: ErrorDetails, path: Path, model: type[BaseModel]) -> str:
     kind, context = fault["type"], fault.get("ctx", {})
     if kind == "extra_forbidden":
         return "is no field here" + nearest(str(path[-1]), _fields(model, path[:-1]))
+    if kind == "string_pattern_mismatch" and context.get("pattern") in WORDS:
+        return f"must be {WORDS[context['pattern']]}"
     if kind in _PLAIN:
         return _PLAIN[kind]
     if kind in _LIMITS:
