@@ -23,7 +23,7 @@ def expand(tree: Tree, estate: Estate, today: date) -> Desired:
     full is frozen. A leaver never is: what its manifest refers to does not matter any more.
     """
     lifecycles, reasons = _lifecycles(tree, today)
-    world = World(estate, {m.ref: m for m in tree.manifests}, tree.files)
+    world = World(estate, {m.ref: m for m in tree.manifests}, tree.files, tree.unread_files)
     resources: dict[Address, Resource] = {}
     findings: list[Finding] = []
     declared = Counter(m.ref for m in tree.manifests)
@@ -42,7 +42,7 @@ def expand(tree: Tree, estate: Estate, today: date) -> Desired:
     return Desired(
         resources=resources,
         lifecycles=lifecycles,
-        previously={m.ref: SubjectRef(m.ref.kind, m.previously[-1]) for m in tree.manifests if m.previously},
+        previously=_renames(tree),
         frozen=frozen,
         absence_is_intent=tree.absence_is_intent,
         findings=(*findings, *shared),
@@ -61,6 +61,14 @@ def _lifecycles(tree: Tree, today: date) -> tuple[dict[SubjectRef, Lifecycle], d
     return lifecycles, reasons
 
 
+def _renames(tree: Tree) -> dict[SubjectRef, SubjectRef]:
+    """New name -> last former name, where that name is free and one manifest alone claims it."""
+    claims = [(m.ref, SubjectRef(m.ref.kind, m.previously[-1])) for m in tree.manifests if m.previously]
+    claimed = Counter(old for _, old in claims)
+    standing = {m.ref for m in tree.manifests} | tree.frozen
+    return {new: old for new, old in claims if claimed[old] == 1 and old not in standing}
+
+
 def _estate_wide(tree: Tree, estate: Estate, lifecycles: Mapping[SubjectRef, Lifecycle]) -> Iterable[Resource]:
     """What belongs to no manifest: the CRL, and the grant login's policy.
 
@@ -68,8 +76,9 @@ def _estate_wide(tree: Tree, estate: Estate, lifecycles: Mapping[SubjectRef, Lif
     """
     yield ca.crl()
     staying = [m.spec for m in tree.manifests if isinstance(m.spec, Trader) and lifecycles[m.ref] != "left"]
-    combinations = {frozenset(spec.roles) for spec in staying}
-    if combinations or any(m.kind == "Role" for m in tree.manifests):
+    roles = {ref.name for ref in (*(m.ref for m in tree.manifests), *tree.frozen) if ref.kind == "role"}
+    combinations = {frozenset(roles.intersection(spec.roles)) for spec in staying}
+    if combinations or roles:
         yield vault.grant_policy(estate, sorted(combinations, key=sorted))
 
 

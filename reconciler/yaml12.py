@@ -284,7 +284,8 @@ class _Reader:
 
 
 def _quoted(key: str) -> str:
-    return f"`{key}`" if len(key) <= 64 else f"`{key[:64]}…`"
+    shown = key if key.isprintable() else ascii(key)[1:-1]
+    return f"`{shown}`" if len(shown) <= 64 else f"`{shown[:64]}…`"
 
 
 def _locate(marks: Any, path: Path, *, key: bool) -> Place:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from reconciler.model.estate import Estate
@@ -27,6 +27,7 @@ class World:
     estate: Estate
     manifests: Mapping[SubjectRef, Manifest]
     files: Mapping[str, str]
+    unread_files: Mapping[str, str] = field(default_factory=dict)  # path -> why
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,7 +95,9 @@ class _Faults:
         told = _told(value)
         subject = str(told) if told is not None else None
         places = ((code, message, Origin(self.file, line, column)) for code, message, line, column in self.found)
-        return Parsed(None, told, tuple(Finding(code, "error", text, subject, where) for code, text, where in places))
+        return Parsed(
+            None, told, tuple(Finding(code, "error", text, subject, where) for code, text, where in places)
+        )
 
 
 def _validated(model: type[S], value: dict[str, Any], base: tuple[str, ...], faults: _Faults) -> S | None:

@@ -27,6 +27,7 @@ class _Gathered:
     frozen: set[SubjectRef] = field(default_factory=set)
     why_not: list[str] = field(default_factory=list)
     files: dict[str, str] = field(default_factory=dict)
+    unread_files: dict[str, str] = field(default_factory=dict)
     hashes: dict[str, str] = field(default_factory=dict)
 
     def unread(self, code: str, message: str, origin: Origin) -> None:
@@ -51,6 +52,7 @@ def load(estate: Estate) -> Tree:
         absence_is_intent=not gathered.why_not,
         why_not="; ".join(gathered.why_not[:3]) + ("; …" if len(gathered.why_not) > 3 else ""),
         files=gathered.files,
+        unread_files=gathered.unread_files,
         digest=digest(sorted(gathered.hashes.items())),
     )
 
@@ -113,28 +115,25 @@ def _secrets(source: Source, starts: list[tuple[int, Parsed]], gathered: _Gather
 
 
 def _referred(manifest: Manifest, gathered: _Gathered) -> None:
+    """Read the files a manifest refers to. Whether a file that was not read matters, expanding decides."""
     files = getattr(manifest.spec, "files", None)
     for path, name in files() if files is not None else ():
-        if name in gathered.files:
+        if name in gathered.files or name in gathered.unread_files:
             continue
-        problem = _read_referred(name, gathered)
-        if problem:
-            message = f"{name}: {problem} (paths are relative to the directory of idac.yaml)"
-            where = manifest.at(*path)
-            gathered.findings.append(Finding("M09", "error", message, str(manifest.ref), where))
-
-
-def _read_referred(name: str, gathered: _Gathered) -> str:
-    """Why the file may not be used, or nothing."""
-    try:
-        data = gathered.root.read(name, MAX_REFERRED)
-        text = data.decode("ascii")
-    except Unreadable as error:
-        return str(error)
-    except UnicodeDecodeError:
-        return "it is not PEM text"
-    if find_secrets(text):
-        return WORDS
-    gathered.files[name] = text
-    gathered.hashes[name] = hashlib.sha256(data).hexdigest()
-    return ""
+        try:
+            data = gathered.root.read(name, MAX_REFERRED)
+            text = data.decode("ascii")
+        except Unreadable as error:
+            gathered.unread_files[name] = str(error)
+            continue
+        except UnicodeDecodeError:
+            gathered.unread_files[name] = "it is not PEM text"
+            continue
+        gathered.hashes[name] = hashlib.sha256(data).hexdigest()
+        if next(find_secrets(text), None) is not None:
+            gathered.unread_files[name] = WORDS
+            gathered.findings.append(
+                Finding("M07", "error", f"{name}: {WORDS}", str(manifest.ref), manifest.at(*path))
+            )
+        else:
+            gathered.files[name] = text

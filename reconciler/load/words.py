@@ -39,8 +39,11 @@ _LIMITS = {
 
 def explain(error: ValidationError, model: type[BaseModel]) -> Iterator[tuple[Path, str]]:
     """One `(path, message)` for each fault; the message names the field."""
-    for fault in error.errors(include_url=False, include_input=False):
-        path = tuple(fault["loc"])
+    faults = error.errors(include_url=False, include_input=False)
+    paths = [tuple(step for step in fault["loc"] if step != "[key]") for fault in faults]
+    for fault, path in zip(faults, paths, strict=True):
+        if fault["type"] == "too_short" and any(p[:-1] == path and p != path for p in paths):
+            continue  # pydantic counts only the items that are valid; those that are not have been named
         yield path, f"{_dotted(path)}{_message(fault, path, model)}"
 
 
@@ -53,8 +56,8 @@ def nearest(name: str, known: Mapping[str, Any] | list[str]) -> str:
 
 
 def shortened(name: str) -> str:
-    """A name that somebody else chose, for a message."""
-    return name if len(name) <= 64 else name[:64] + "…"
+    """A name that somebody else chose, made fit for a message."""
+    return (name if name.isprintable() else ascii(name)[1:-1])[:64] + ("…" if len(name) > 64 else "")
 
 
 def _message(fault: ErrorDetails, path: Path, model: type[BaseModel]) -> str:

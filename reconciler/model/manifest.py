@@ -92,6 +92,7 @@ class Tree:
     absence_is_intent: bool = True
     why_not: str = ""
     files: Mapping[str, str] = field(default_factory=dict)  # what manifests refer to (CSRs): path -> text
+    unread_files: Mapping[str, str] = field(default_factory=dict)  # the same, where it was not read: path -> why
     digest: str = ""  # SHA-256 (hex) over the sorted (path, file SHA-256) pairs
     commit: str | None = None  # git commit of the manifests, None outside git
     dirty: bool = False  # the working tree differs from that commit

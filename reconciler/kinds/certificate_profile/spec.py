@@ -20,7 +20,7 @@ _NAMES = {oid: name for name, oid in EXT_KEY_USAGES.items()}
 
 def _eku(value: str) -> str:
     if value in _FORBIDDEN_EKUS:
-        raise refuse("this usage would give its holder power over other certificates")
+        raise refuse("would give its holder power over other certificates")
     if value in EXT_KEY_USAGES:
         return value
     if not re.fullmatch(OID, value):
@@ -85,9 +85,9 @@ class CertificateProfile(Spec):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if seconds(self.renew_before) >= seconds(self.ttl):
-            raise refuse("renewBefore must be shorter than ttl")
+            raise refuse("has a renewBefore that is not shorter than its ttl")
         if self.max_key_age is not None and seconds(self.max_key_age) < seconds(self.ttl):
-            raise refuse("maxKeyAge must not be shorter than ttl")
+            raise refuse("has a maxKeyAge that is shorter than its ttl")
         if self.key.type == "ec" and {"keyEncipherment", "dataEncipherment"} & set(self.key_usages):
-            raise refuse("an elliptic-curve key cannot encipher (RFC 5480): drop that key usage")
+            raise refuse("asks an elliptic-curve key to encipher, which it cannot (RFC 5480): drop that key usage")
         return self

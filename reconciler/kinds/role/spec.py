@@ -69,5 +69,5 @@ class Role(Spec):
     def _paths_differ(self) -> Self:
         paths = [p.path for p in self.vault_paths]
         if len(set(paths)) != len(paths):
-            raise refuse("two vaultPaths are the same path: put their capabilities together")
+            raise refuse("has two vaultPaths that are the same path: put their capabilities together")
         return self

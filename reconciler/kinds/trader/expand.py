@@ -25,8 +25,7 @@ def expand(manifest: Manifest, world: World) -> Expansion:
     complete = all(SubjectRef("role", role) in world.manifests for role in spec.roles)
     for index, credential in enumerate(spec.credentials):
         profile = world.manifests.get(SubjectRef("certificateprofile", credential.profile))
-        missing = credential.key.csr is not None and credential.key.csr not in world.files
-        if profile is None or missing:  # the checks and the loader have said so
+        if profile is None:  # the estate's checks say so
             complete = False
             continue
         judged = _judge(credential, spec_of(profile, CertificateProfile), world)
@@ -50,6 +49,9 @@ def _judge(credential: Credential, spec: CertificateProfile, world: World) -> Cs
     if spec.key.origin == "hardware":
         why = f"profile {credential.profile} claims a hardware key, and nothing verifies that of a CSR yet"
         return f"{why}: use a profile whose key origin is software"
+    if path not in world.files:
+        why = world.unread_files.get(path, "it was not read")
+        return f"{path}: {why} (paths are relative to the directory of idac.yaml)"
     try:
         csr = read_csr(world.files[path])
     except CryptoError as error:

@@ -69,7 +69,7 @@ class Limits(Spec):
     @model_validator(mode="after")
     def _in_order(self) -> Self:
         if self.per_order > self.per_day:
-            raise refuse("perOrder is more than perDay")
+            raise refuse("has a perOrder that is more than its perDay")
         return self
 
 
@@ -130,7 +130,7 @@ class Trader(Spec):
     def _credentials_differ(self) -> Self:
         names = [c.name for c in self.credentials]
         if len(set(names)) != len(names):
-            raise refuse("two credentials have the same name")
+            raise refuse("has two credentials of the same name")
         return self
 
     def lifecycle(self, today: date) -> tuple[Lifecycle, str]:

@@ -8,6 +8,7 @@ is sent and compared: a POST replaces the whole role, and what is left out falls
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from reconciler.canonical import digest
@@ -120,7 +121,12 @@ class Profile:
     @property
     def digest(self) -> str:
         """SHA-256 of the content: a certificate issued under other content is rotated."""
-        return digest(self.content)
+        return _digest(self)
+
+
+@lru_cache(maxsize=256)  # asked once a certificate, and there are thousands of those to a profile
+def _digest(spec: Profile) -> str:
+    return digest(spec.content)
 
 
 def profile(estate: Estate, spec: Profile) -> Resource:
