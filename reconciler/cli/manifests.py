@@ -1,0 +1,31 @@
+"""`idac validate`."""
+
+from __future__ import annotations
+
+from reconciler.cli.context import Context, now
+from reconciler.cli.terminal import print_json, print_text
+
+
+def validate(context: Context) -> int:
+    """Check the manifests offline; 0 when there is no error."""
+    from reconciler.pipeline import validate as check
+    from reconciler.render.document import finding_document
+    from reconciler.render.text import findings_text
+
+    estate = context.estate()
+    tree = context.tree(estate)
+    findings = check(estate, tree, now())
+    valid = tree.absence_is_intent and not any(f.severity == "error" for f in findings)
+    if context.json:
+        document = {
+            "estate": estate.name,
+            "valid": valid,
+            "manifests": len(tree.manifests),
+            "whole": tree.absence_is_intent,
+            "whyNot": tree.why_not,
+            "findings": [finding_document(f) for f in findings],
+        }
+        print_json(document)
+    else:
+        print_text(findings_text(estate.name, tree, findings, colour=context.colour))
+    return 0 if valid else 1

@@ -1,0 +1,120 @@
+"""The whole story on one page: what is desired, what stands, what differs, what may be done, what was done.
+
+    manifests --load--> Tree --expand--> Desired --.
+                                                    diff --> Changes --plan--> Plan --apply--> Outcomes --> record
+    Vault, CA, HSM --observe--> Actual ------------'
+
+Planning holds readers only: it cannot write. Applying never executes a stored plan: it is handed a fresh one,
+compares it with what was reviewed, and stops if they are not the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from reconciler.apply import Execution, Hands, apply
+from reconciler.diff import diff, lift
+from reconciler.expand import expand
+from reconciler.model.estate import Estate
+from reconciler.model.manifest import Finding, SubjectRef, Tree
+from reconciler.model.outcome import Outcome
+from reconciler.model.plan import Plan, PlanTicket
+from reconciler.model.record import RecordRef, Run, RunResult, RunStatus
+from reconciler.model.resource import Actual
+from reconciler.observe import observe
+from reconciler.plan import plan
+from reconciler.providers.protocol import Connection, Reader
+from reconciler.review import require_allowed
+from reconciler.rules.estate import check
+from reconciler.rules.guards import judge
+
+if TYPE_CHECKING:
+    from reconciler.ledger.store import Ledger
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """A plan and the state it was made from."""
+
+    plan: Plan
+    actual: Actual
+
+
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """What applying needs: the target's writers, the ledger, the time, and somebody who watches."""
+
+    connection: Connection
+    ledger: Ledger
+    clock: Callable[[], str]  # RFC 3339 UTC
+    progress: Callable[[Outcome], None] = lambda outcome: None
+
+
+def validate(estate: Estate, tree: Tree, now: datetime) -> tuple[Finding, ...]:
+    """Everything that can be said about the manifests without asking any system."""
+    return (*check(tree, estate, now.date()), *expand(tree, estate, now.date()).findings)
+
+
+def make_plan(estate: Estate, tree: Tree, readers: Sequence[Reader], now: datetime) -> Sight:
+    """Compare the manifests with what stands. Raises `TargetError` only when no system answered at all."""
+    desired = expand(tree, estate, now.date())
+    actual = observe(readers)
+    changes = diff(desired, actual, now)
+    findings = (*check(tree, estate, now.date()), *desired.findings, *actual.foreign)
+    guards = judge(changes, desired, actual, estate, tree, findings)
+    return Sight(plan(changes, actual, estate, tree, findings, guards), actual)
+
+
+def plan_release(estate: Estate, tree: Tree, readers: Sequence[Reader], subject: SubjectRef, reason: str) -> Sight:
+    """The plan that lifts the hold on one subject, and does nothing else."""
+    actual = observe(readers)
+    return Sight(plan([lift(subject, reason, actual)], actual, estate, tree, (), ()), actual)
+
+
+def apply_plan(sight: Sight, ticket: PlanTicket, run: Run, workshop: Workshop) -> tuple[RunResult, RecordRef]:
+    """Carry out the plan under the estate's lock, prove what was contained, and sign the record.
+
+    Raises `Refused` (a guard stops everything, or another run is going on) and `Stale` (the plan was used)
+    before anything is written. What fails later is in the result. If the run itself cannot go on, its journal
+    stays open, and the next run seals it as interrupted.
+    """
+    fresh, ledger, connection = sight.plan, workshop.ledger, workshop.connection
+    require_allowed(fresh)
+    known = {r.address: r.facts for r in sight.actual.resources.values()}
+    if fresh.empty and not ledger.unsealed():
+        journal = ledger.open(run, fresh, ticket)
+        result = RunResult(run, fresh, ticket, "noop", (), ended_at=workshop.clock())
+        return result, ledger.close(journal, result)
+    lock = connection.lock(run.run_id)
+    lock.acquire()
+    try:
+        ledger.seal_interrupted(known)
+        connection.use_plan(ticket.plan_id, run.run_id)
+        journal = ledger.open(run, fresh, ticket)
+        hands = Hands(
+            writers=connection.writers(journal.call, journal.answer),
+            provers=connection.provers(),
+            journal=journal,
+            clock=workshop.clock,
+            alive=lock.alive,
+            progress=workshop.progress,
+        )
+        done = apply(fresh, hands, known)
+        result = RunResult(run, fresh, ticket, status(fresh, done), done.outcomes, done.proofs, workshop.clock())
+        return result, ledger.close(journal, result)
+    finally:
+        lock.release()
+
+
+def status(fresh: Plan, done: Execution) -> RunStatus:
+    """`complete` only when every change was applied, every proof holds and every system was seen."""
+    applied = [o for o in done.outcomes if o.status == "applied"]
+    whole = len(applied) == len(done.outcomes) and not fresh.pending
+    if whole and not any(p.status == "failed" for p in done.proofs):
+        return "complete"
+    if not applied and all(o.status == "not-attempted" for o in done.outcomes):
+        return "denied"
+    return "partial"
