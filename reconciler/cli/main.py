@@ -205,7 +205,11 @@ def run(arguments: list[str]) -> int:
         # Typer's own usage errors carry an exit code of 2, which is ours for "changes pending".
         if not hasattr(error, "format_message"):
             raise
-        return _complain(f"{error.format_message()} — see `idac --help`", USAGE)
+        message = str(error.format_message())
+        if message.startswith("Usage:"):  # a group called with nothing: its help is the answer
+            sys.stderr.write(f"{message}\n")
+            return USAGE
+        return _complain(f"{message.rstrip('.')} — see `idac --help`", USAGE)
     return int(code or 0)
 
 
