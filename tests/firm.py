@@ -26,16 +26,14 @@ from tests.openbao import Raw, Server
 LEI = "213800KUD8LAJWSQ9D15"
 ROLE = {
     "permissions": ["rfq.send", "order.enter"],
-    "owners": ["head-of-desk"],
-    "paths": [{"path": "desk/data/fx/*", "capabilities": ["read"]}],
+    "vaultPaths": [{"path": "desk/data/fx/*", "capabilities": ["read"]}],
 }
 PROFILE = {
-    "issuer": "issuing",
     "key": {"algorithm": "ec-p256", "origin": "software"},
-    "keyUsages": ["DigitalSignature"],
-    "extendedKeyUsages": ["clientAuth"],
+    "keyUsages": ["digitalSignature"],
+    "ekus": ["clientAuth"],
     "policyOids": ["1.3.6.1.4.1.55555.1.1"],
-    "subject": {"organization": "Meridian Trading"},
+    "subject": {"organization": ["Meridian Trading"]},
     "ttl": "12h",
     "renewBefore": "4h",
 }
@@ -124,7 +122,7 @@ class Firm:
         metadata = changed.pop("metadata", {})
         spec = {
             "personId": f"E{next(self.codes)}",
-            "mifid": {"shortCode": next(self.codes)},
+            "mifid": {"shortCode": next(self.codes), "piiRef": f"vault://pii/persons/{name}"},
             "entityLei": LEI,
             "desk": "fx-emea",
             "employment": {"start": "2024-02-01", "status": "active"},

@@ -32,7 +32,7 @@ kind: Trader
 metadata: {{name: {name}}}
 spec:
   personId: "E900001"
-  mifid: {{shortCode: 4900001}}
+  mifid: {{shortCode: 4900001, piiRef: "vault://pii/persons/E900001"}}
   entityLei: "{lei}"
   desk: {desk}
   supervisor: {supervisor}

@@ -220,8 +220,8 @@ def test_a_rename_is_a_move_and_not_a_leaver(firm: Firm) -> None:
 
 def test_a_mover_loses_before_gaining(firm: Firm) -> None:
     firm.manifest("Role", "approver", {
-        "permissions": ["trade.approve"], "owners": ["head-of-desk"],
-        "paths": [{"path": "desk/data/approvals/*", "capabilities": ["read"]}],
+        "permissions": ["trade.approve"],
+        "vaultPaths": [{"path": "desk/data/approvals/*", "capabilities": ["read"]}],
     })  # fmt: skip
     firm.trader("anna")
     firm.apply()
