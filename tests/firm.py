@@ -15,10 +15,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import yaml
-from reconciler.load import load, load_estate
 
 from reconciler import x509
 from reconciler.cli.main import run
+from reconciler.load import load, load_estate
 from reconciler.model.estate import Estate
 from reconciler.model.manifest import Tree
 from tests.openbao import Raw, Server

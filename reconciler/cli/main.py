@@ -163,12 +163,13 @@ def records_list(ctx: typer.Context) -> None:
 
 @records.command("show")
 def records_show(
-    ctx: typer.Context, seq: Annotated[int, typer.Argument(metavar="SEQ", help="The record's number")]
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="RECORD", help="A record's number, or a run id")],
 ) -> None:
-    """What one record says, after its signature was checked."""
+    """What one record says. `idac records verify` checks the signatures."""
     from reconciler.cli import records as commands
 
-    raise typer.Exit(commands.show(ctx.obj, seq))
+    raise typer.Exit(commands.show(ctx.obj, name))
 
 
 @records.command("verify")

@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Self
 
 import pytest
 
 from reconciler.cli.context import Context
+from reconciler.model.estate import Estate
 from reconciler.providers.protocol import AnswerHook, CallHook, Connection, Prover, Reader, RunLock, Writer
 from tests.firm import Firm
 
@@ -27,7 +28,7 @@ class Deadly:
     side: str
     calls: int = field(default=0)
 
-    def __enter__(self) -> Connection:
+    def __enter__(self) -> Self:
         self.inner.__enter__()
         return self
 
@@ -65,8 +66,12 @@ def killed(firm: Firm, at: int, side: str) -> bool:
     """Apply in a child process that dies at that call. False when the run ended before it got there."""
     child = os.fork()
     if child == 0:
-        honest: Callable[[Context, Any], Connection] = Context.connection
-        Context.connection = lambda self, estate: Deadly(honest(self, estate), at, side)  # type: ignore[method-assign]
+        honest = Context.connection
+
+        def deadly(self: Context, estate: Estate) -> Connection:
+            return Deadly(honest(self, estate), at, side)
+
+        Context.connection = deadly  # type: ignore[method-assign]  # in this child process alone
         try:
             firm.idac("-q", "apply", "--auto-approve")
         finally:

@@ -1,0 +1,40 @@
+"""`idac records list | show | verify`."""
+
+from __future__ import annotations
+
+from reconciler.cli.context import Context
+from reconciler.cli.ledger import ledger_directory
+from reconciler.cli.terminal import print_json, print_text
+from reconciler.ledger.store import Ledger
+from reconciler.ledger.verify import verify as verify_ledger
+from reconciler.render import records as render
+
+
+def list_records(context: Context) -> int:
+    """Every record, oldest first."""
+    records = list(Ledger(ledger_directory(context.estate())).load_all())
+    if context.json:
+        print_json(render.records_document(records))
+    else:
+        print_text(render.records_text(records, colour=context.colour))
+    return 0
+
+
+def show(context: Context, name: str) -> int:
+    """One record. Its signature is not checked here: `verify` does that."""
+    record = Ledger(ledger_directory(context.estate())).load(name)
+    if context.json:
+        print_json(render.record_document(record))
+    else:
+        print_text(render.record_text(record, colour=context.colour))
+    return 0
+
+
+def verify(context: Context) -> int:
+    """0 when every record and journal checks out."""
+    found = verify_ledger(ledger_directory(context.estate()))
+    if context.json:
+        print_json(render.verification_document(found))
+    else:
+        print_text(render.verification_text(found, colour=context.colour))
+    return 0 if found.passed else 1
