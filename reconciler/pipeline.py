@@ -95,7 +95,7 @@ def apply_plan(sight: Sight, ticket: PlanTicket, run: Run, workshop: Workshop) -
         connection.use_plan(ticket.plan_id, run.run_id)
         journal = ledger.open(run, fresh, ticket)
         hands = Hands(
-            writers=connection.writers(journal.call, journal.answer),
+            writers=connection.writers(journal.before_write, journal.after_write),
             provers=connection.provers(),
             journal=journal,
             clock=workshop.clock,
@@ -103,7 +103,9 @@ def apply_plan(sight: Sight, ticket: PlanTicket, run: Run, workshop: Workshop) -
             progress=workshop.progress,
         )
         done = apply(fresh, hands, known)
-        result = RunResult(run, fresh, ticket, status(fresh, done), done.outcomes, done.proofs, workshop.clock())
+        result = RunResult(
+            run, fresh, ticket, status(fresh, done), done.outcomes, done.proofs, workshop.clock(), entities(done)
+        )
         return result, ledger.close(journal, result)
     finally:
         lock.release()
@@ -118,3 +120,11 @@ def status(fresh: Plan, done: Execution) -> RunStatus:
     if not applied and all(o.status == "not-attempted" for o in done.outcomes):
         return "denied"
     return "partial"
+
+
+def entities(done: Execution) -> dict[str, str]:
+    """Entity ids by subject, for those a change was about: so that the server's own audit log stays readable."""
+    addresses = {f"vault.entity/{o.change.subject}" for o in done.outcomes if o.change.subject is not None}
+    return {
+        a.partition("/")[2]: str(done.known[a]["id"]) for a in sorted(addresses) if "id" in done.known.get(a, {})
+    }
