@@ -9,14 +9,14 @@ JOBS   ?= 2
 
 setup: $(STAMP)
 
-$(STAMP): requirements-dev.lock pyproject.toml
-	$(PYTHON) -m venv $(VENV)
+$(STAMP): requirements-dev.lock pyproject.toml .ci/make-venv
+	@.ci/make-venv $(PYTHON) $(VENV)
 	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $(STAMP)
 
 demo: setup
-	$(BIN)/idac demo
+	@$(BIN)/idac demo
 
 system-packages:
 	@.ci/system-packages
