@@ -21,6 +21,7 @@ from tests.estates import trader_name, write_estate
 from tests.openbao import Server, start_server
 
 TARGETS = {
+    ("--help", 0): (0.3, 0),
     ("validate", 10_000): (3.0, 0),
     ("plan", 10_000): (8.0, 200),
     ("apply", 1_000): (15.0, 0),
@@ -35,6 +36,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="idac-bench-") as place:
         server = start_server(Path(place) / "server")
         try:
+            rows.append(("--help", 0, *idac(server, None, "--help")))
             for size in sizes:
                 rows += measure(server, Path(place) / f"estate-{size}", size)
             ceiling = wrk(server)
@@ -55,12 +57,13 @@ def measure(server: Server, root: Path, size: int) -> list[tuple[str, int, float
     return rows
 
 
-def idac(server: Server, root: Path, *arguments: str, admin: bool = False) -> tuple[float, int, int]:
+def idac(server: Server, root: Path | None, *arguments: str, admin: bool = False) -> tuple[float, int, int]:
     """One command as a process: seconds, peak memory in MB, requests it sent (told by the audit file)."""
     environ = {k: v for k, v in os.environ.items() if not k.startswith(("VAULT_", "BAO_"))}
     known = {"VAULT_ADDR": server.address, "VAULT_CACERT": str(server.ca_cert)}
     environ |= server.environ if admin else known
-    command = [sys.executable, "-m", "reconciler.cli.main", "--config", str(root / "idac.yaml"), "-q", *arguments]
+    where = [] if root is None else ["--config", str(root / "idac.yaml"), "-q"]
+    command = [sys.executable, "-m", "reconciler.cli.main", *where, *arguments]
     before = audited(server)
     began = time.perf_counter()
     child = subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
@@ -115,9 +118,7 @@ def show(rows: Sequence[tuple[str, int, float, int, int]], ceiling: float) -> No
         verdict = ""
         if limit is not None:
             met = seconds <= limit[0] and (not limit[1] or megabytes <= limit[1])
-            verdict = (
-                f"{limit[0]:.0f} s" + (f", {limit[1]} MB" if limit[1] else "") + (" met" if met else " MISSED")
-            )
+            verdict = f"{limit[0]:g} s" + (f", {limit[1]} MB" if limit[1] else "") + (" met" if met else " MISSED")
         figures = f"{size:>9,}{seconds:>9.2f}{megabytes:>6}{requests:>10,}{rate:>9,.0f}{rate / ceiling:>9.0%}"
         print(f"{what:<10}{figures}  {verdict}")
         found.append({"command": what, "subjects": size, "seconds": round(seconds, 3), "megabytes": megabytes,

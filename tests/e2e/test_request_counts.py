@@ -1,0 +1,39 @@
+"""How many requests a run sends: counted on the wire, and held per subject, so that no loop creeps in."""
+
+from __future__ import annotations
+
+from tests.firm import Firm
+from tests.openbao import Server
+from tests.weather import Weather, weather
+
+READS_A_SUBJECT = 3  # one each for the entity, the login role and the certificate
+CALLS_A_JOINER = 22  # every check before, write, and read back of entity, alias, certificate, delivery and login
+CALLS_A_LEAVER = 26  # the same for what is taken away, and what the proofs ask
+
+
+def sent(firm: Firm, sky: Weather, *arguments: str) -> int:
+    before = len(sky.lines)
+    firm.idac("-q", *arguments, code=0)
+    return len(sky.lines) - before
+
+
+def test_a_no_op_plan_reads_every_object_once_and_lists_every_collection_once(firm: Firm, openbao: Server) -> None:
+    with weather(openbao) as sky:
+        firm.environ = {"VAULT_ADDR": sky.address}
+        for number in range(2):
+            firm.trader(f"t{number}")
+        joined = sent(firm, sky, "apply", "--auto-approve")
+        few = sent(firm, sky, "plan")
+        for number in range(2, 12):
+            firm.trader(f"t{number}")
+        more_joined = sent(firm, sky, "apply", "--auto-approve")
+        many = sent(firm, sky, "plan")
+        assert (many - few) / 10 <= READS_A_SUBJECT
+        assert not [line for line in sky.lines[-many:] if line.startswith(("PUT", "DELETE", "PATCH"))]
+        assert (more_joined - joined) / 8 <= CALLS_A_JOINER + READS_A_SUBJECT
+        firm.leave("t0")
+        one = sent(firm, sky, "apply", "--auto-approve")
+        for number in (1, 2):
+            firm.leave(f"t{number}")
+        two = sent(firm, sky, "apply", "--auto-approve")
+        assert two - one <= CALLS_A_LEAVER
