@@ -25,7 +25,7 @@ from reconciler.cli.terminal import print_text
 from reconciler.errors import IdacError, Refused
 
 TRADER = "dana-demo"
-SECRET_PATH = "desk/data/fx-emea"  # noqa: S105 - a path, not a secret
+SECRET_PATH = "trading/data/quotes/eurusd"  # noqa: S105 - a path, not a secret
 MANIFEST = """\
 apiVersion: idac/v1
 kind: Trader
@@ -164,8 +164,8 @@ class Demo:
         """The firm's own KV engine and one entry in it, as they would stand long before idac."""
         token = (self.estate / ".idac/root-token").read_text().strip()
         server = Server.of(self.estate)
-        server.call("POST", "sys/mounts/desk", token, {"type": "kv", "options": {"version": "2"}})
-        server.call("POST", SECRET_PATH, token, {"data": {"limits": "see the risk system"}})
+        server.call("POST", "sys/mounts/trading", token, {"type": "kv", "options": {"version": "2"}})
+        server.call("POST", SECRET_PATH, token, {"data": {"bid": "1.0842", "offer": "1.0844"}})
 
     def delivered(self) -> str:
         """The certificate and its chain, from where they were delivered; read as administrator."""
