@@ -18,6 +18,7 @@ from reconciler.providers.vault.transport import Request, Transport, is_sealed
 from reconciler.providers.vault.wire import Raw
 
 PAGE = 4000  # keys asked for in one LIST where the endpoint pages
+REFUSALS = (400, 403, 404, 422)  # an answer to a question, not a failure
 _NO_ROUTE = ("no handler for route", "route entry not found")
 
 
@@ -87,10 +88,7 @@ class HttpClient:
     def ask_many(self, path: str, bodies: Iterable[Mapping[str, Any]]) -> Iterator[Answer]:
         """POST many harmless questions. See `Client.ask_many`."""
         for request, raw in self._transport.stream(self._request("POST", path, body) for body in bodies):
-            if raw.status in (400, 403, 404, 422):
-                yield Answer(raw.status, _json(request, raw))
-            else:
-                yield self._answer(request, raw)
+            yield self._asked(request, raw)
 
     def write(
         self, path: str, body: Mapping[str, Any], *, method: str = "POST", tolerate: Sequence[str] = ()
@@ -107,6 +105,11 @@ class HttpClient:
                 remedy="an answer that is not understood grants nothing; see whether this server is supported",
             )
         return answer
+
+    def attempt(self, path: str, body: Mapping[str, Any]) -> Answer:
+        """POST once, where a refusal (4xx) is an answer too: a probe's login."""
+        request = self._request("POST", path, body)
+        return self._asked(request, self._transport.once(request))
 
     def delete(self, path: str) -> Answer:
         """DELETE one path; nothing there is no error. See `Client.delete`."""
@@ -157,6 +160,9 @@ class HttpClient:
         if body is not None:
             lines += f"Content-Length: {len(body)}\r\n"
         return Request(method, path, f"{lines}\r\n".encode("latin-1") + (body or b""))
+
+    def _asked(self, request: Request, raw: Raw) -> Answer:
+        return Answer(raw.status, _json(request, raw)) if raw.status in REFUSALS else self._answer(request, raw)
 
     def _answer(self, request: Request, raw: Raw) -> Answer:
         """The meaning of an answer. Raises for everything but success and plain absence."""

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import re
 from collections.abc import Iterator, Mapping
-from sys import intern
 from typing import Any
 
 from reconciler.errors import Rejected
@@ -15,20 +11,16 @@ from reconciler.model.manifest import Finding, SubjectRef
 from reconciler.model.resource import Address, Hold, Observation, Resource, Value
 from reconciler.providers.protocol import Answer, Client
 from reconciler.providers.vault.ownership import (
-    ESTATE_MARK,
     HOLD_MARK,
-    STATE_MARK,
-    SUBJECT_MARK,
     Verdict,
     aliases,
     judge,
     login,
     principal,
 )
-from reconciler.providers.vault.resources import LOGIN_FIELDS, PINNED_LOGIN
-
-RUNNERS = ("plan", "contain", "grant", "govern")
-_ONE_CERTIFICATE = re.compile(r"\A\s*-----BEGIN CERTIFICATE-----([^-]+)-----END CERTIFICATE-----\s*\Z")
+from reconciler.providers.vault.resources import GRANT_ADDRESS
+from reconciler.providers.vault.runners import POLICIES, PROBE
+from reconciler.providers.vault.seen import Shared, entity_fields, login_fields
 
 
 class VaultReader:
@@ -41,7 +33,7 @@ class VaultReader:
         self._client = client
         self._estate = estate
         self._bulk = bulk
-        self._shared: dict[object, Value] = {}  # equal values once in memory
+        self._share = Shared()
 
     def observe(self) -> Observation:
         """Everything of this estate in the server. Raises a `TargetError` when any of it cannot be read."""
@@ -81,13 +73,14 @@ class VaultReader:
         unmanaged: list[str] = []
         foreign: list[Finding] = []
         for entity in self._read_entities():
+            if self._is_the_tools(entity):
+                continue
             verdict = judge(entity, self._estate)
             match verdict.owner:
                 case "foreign":
                     foreign.append(Finding("F01", "error", verdict.why))
                 case "other":
-                    if not self._is_runner(entity):
-                        unmanaged.append(f"entity {entity['name']}")
+                    unmanaged.append(f"entity {entity['name']}")
                 case "ours":
                     resource = self._entity(entity, verdict)
                     held += _hold_mark(entity, verdict)
@@ -107,28 +100,22 @@ class VaultReader:
 
     def _entity(self, entity: Mapping[str, Any], verdict: Verdict) -> Resource:
         metadata = entity.get("metadata") or {}
-        subject, held = verdict.subject, aliases(entity)
-        fields = {
-            "name": entity["name"],
-            "estate": intern(metadata.get(ESTATE_MARK, "")),
-            "subject": metadata.get(SUBJECT_MARK, ""),
-            "policies": self._same(sorted(entity.get("policies") or ())),
-            "aliases": sorted(held),
-            "disabled": bool(entity.get("disabled")),
-            "state": intern(metadata.get(STATE_MARK, "")),
-        }
-        facts: dict[str, Value] = {"id": entity["id"], "alias_ids": held}
+        subject = verdict.subject
+        facts: dict[str, Value] = {"id": entity["id"], "alias_ids": aliases(entity)}
         if HOLD_MARK in metadata:
             facts["hold"] = metadata[HOLD_MARK]
         if entity.get("direct_group_ids"):
             facts["groups"] = sorted(entity["direct_group_ids"])
         address = f"vault.entity/{subject}" if subject else f"vault.entity/unmarked/{entity['id']}"
-        return Resource(address, subject, fields, facts)
+        return Resource(address, subject, entity_fields(entity, self._share), facts)
 
-    def _is_runner(self, entity: Mapping[str, Any]) -> bool:
-        mount = f"{self._estate.mounts.run}:"
-        held = aliases(entity)
-        return bool(held) and all(alias.startswith(mount) for alias in held)
+    def _is_the_tools(self, entity: Mapping[str, Any]) -> bool:
+        """A runner's entity, or the probe's as bootstrap made it: powerless, and known only to its own role."""
+        held = set(aliases(entity))
+        if held and all(alias.startswith(f"{self._estate.mounts.run}:") for alias in held):
+            return True
+        probe = entity["name"] == f"{self._estate.prefix}probe" and not entity.get("policies")
+        return probe and held <= {f"{self._estate.mounts.cert}:{PROBE}"}
 
     # -- logins, policies, holds ---------------------------------------------------------------------
 
@@ -136,42 +123,37 @@ class VaultReader:
         base = f"auth/{self._estate.mounts.cert}/certs/"
         names = self._client.list(base.rstrip("/")).keys
         for path, answer in self._client.read_many(base + name for name in names):
-            if answer.found:
-                yield self._login(path.removeprefix(base), answer.data)
+            name = path.removeprefix(base)
+            if answer.found and not _is_probe_login(name, answer.data):
+                yield self._login(name, answer.data)
 
     def _login(self, name: str, role: Mapping[str, Any]) -> Resource:
         known = login(name)
-        fields = {field: self._same(_plain(field, role.get(field))) for field in LOGIN_FIELDS}
-        fields["trusted"] = self._trusted(role.get("certificate") or "")
+        fields = login_fields(role, self._share)
         if known is None:
             return Resource(f"vault.login/unknown/{name}", None, fields)
         subject, credential = known
         return Resource(f"vault.login/{subject}/{credential}", subject, fields)
 
     def _policies(self) -> tuple[list[Resource], list[str]]:
-        role, resources, others = f"{self._estate.prefix}role-", [], []
-        for name, text in self._policy_texts():
-            if name.startswith(role):
-                address = f"vault.policy/role/{name.removeprefix(role)}"
-            elif name == f"{self._estate.prefix}grant":
-                address = "vault.policy/runner/grant"
-            else:
-                if name not in ("root", "default", *(f"{self._estate.prefix}{r}" for r in RUNNERS)):
-                    others.append(f"policy {name}")
-                continue
-            resources.append(Resource(address, None, {"name": name, "document": text}))
-        return resources, others
-
-    def _policy_texts(self) -> Iterator[tuple[str, str]]:
-        found = self._detailed("sys/policies/detailed/acl")
-        if found is not None:
-            yield from ((name, info["policy"]) for name, info in found.items())
-            return
+        """Roles' policies, the grant login's, and the names of others'; only ours are read."""
+        prefix = self._estate.prefix
+        addresses = {f"{prefix}grant": GRANT_ADDRESS}
+        runners = {f"{prefix}{suffix}" for suffixes in POLICIES.values() for suffix in suffixes}
+        others: list[str] = []
+        for name in self._client.list("sys/policies/acl").keys:
+            if name.startswith(f"{prefix}role-"):
+                addresses[name] = f"vault.policy/role/{name.removeprefix(f'{prefix}role-')}"
+            elif name not in runners and name not in ("root", "default"):
+                others.append(f"policy {name}")
         base = "sys/policies/acl/"
-        names = self._client.list(base.rstrip("/")).keys
-        for path, answer in self._client.read_many(base + name for name in names):
+        resources = []
+        for path, answer in self._client.read_many(base + name for name in addresses):
+            name = path.removeprefix(base)
             if answer.found:
-                yield path.removeprefix(base), answer.data["policy"]
+                fields = {"name": name, "document": answer.data["policy"]}
+                resources.append(Resource(addresses[name], None, fields))
+        return resources, others
 
     def _holds(self) -> Iterator[Hold]:
         for name, info in self._hold_entries():
@@ -201,41 +183,14 @@ class VaultReader:
             return None
         return answer.data.get("key_info") or {}
 
-    def _same(self, value: Value) -> Value:
-        """An equal value that is in memory already, so that ten thousand subjects share their pins."""
-        key = tuple(value) if isinstance(value, list) else value
-        return self._shared.setdefault((type(value), key), value)
-
-    def _trusted(self, pem: str) -> Value:
-        key = ("certificate", pem)
-        if key not in self._shared:
-            self._shared[key] = certificate_digest(pem)
-        return self._shared[key]
-
 
 def lacks_endpoint(answer: Answer) -> bool:
     """Whether a LIST's 404 means "no such endpoint" (it says so) rather than "nothing there" (it says nothing)."""
     return not answer.found and bool(answer.body.get("errors") or answer.body.get("warnings"))
 
 
-def certificate_digest(pem: str) -> str:
-    """SHA-256 of a certificate's DER, as hex; of the text itself, marked so, when it is not one certificate."""
-    found = _ONE_CERTIFICATE.match(pem)
-    try:
-        # validate: lenient decoding stops at padding and would hide a second certificate behind the first
-        der = base64.b64decode("".join(found[1].split()) if found else "", validate=True)
-    except ValueError:
-        der = b""
-    text = "" if der else "not one certificate: "
-    return text + hashlib.sha256(der or pem.encode()).hexdigest()
-
-
-def _plain(field: str, value: Value) -> Value:
-    """What the server leaves out or calls null is the empty value of that field's type."""
-    if value is None:
-        default = PINNED_LOGIN.get(field, [])
-        return type(default)()
-    return sorted(value) if isinstance(value, list) else value
+def _is_probe_login(name: str, role: Mapping[str, Any]) -> bool:
+    return name == PROBE and role.get("allowed_common_names") == [PROBE] and not role.get("token_policies")
 
 
 def _stray(resource: Resource) -> Resource:

@@ -6,7 +6,7 @@ from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
 from threading import Event, Lock
 from time import monotonic
 
@@ -98,6 +98,11 @@ class Transport:
     def stream(self, requests: Iterable[Request]) -> Iterator[tuple[Request, Raw]]:
         """Many harmless requests, pipelined on several connections, in order, with bounded look-ahead."""
         source = iter(requests)
+        first = list(islice(source, BATCH))
+        if len(first) < BATCH:  # one batch needs no workers
+            yield from zip(first, self.repeatable(first), strict=True)
+            return
+        source = chain(first, source)
         pending: deque[tuple[list[Request], Future[list[Raw]]]] = deque()
         executor = self._workers()
         try:

@@ -169,6 +169,11 @@ class Pool:
         self._timeout = connect_timeout
         self._idle: deque[Wire] = deque()
 
+    def present(self, certificate: str, key: str) -> None:
+        """Have new connections present this certificate. Paths of PEM files; raises `ssl.SSLError`."""
+        if self._context is not None:
+            self._context.load_cert_chain(certificate, key)
+
     def take(self) -> Wire:
         """A connection of one's own, resting or new. Raises `NotSent`."""
         while self._idle:

@@ -1,0 +1,66 @@
+"""What the server shows, as managed fields: one reading for the reader and for the writer's read-back. Pure."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from reconciler.model.resource import Value
+from reconciler.providers.vault.ownership import ESTATE_MARK, STATE_MARK, SUBJECT_MARK, aliases
+from reconciler.providers.vault.resources import LOGIN_FIELDS, PINNED_LOGIN
+
+_ONE_CERTIFICATE = re.compile(r"\A\s*-----BEGIN CERTIFICATE-----([^-]+)-----END CERTIFICATE-----\s*\Z")
+
+
+class Shared:
+    """Keeps equal values once in memory, so that ten thousand subjects share their pins."""
+
+    def __init__(self) -> None:
+        self._values: dict[object, Value] = {}
+
+    def __call__(self, value: Value) -> Value:
+        """An equal value that is in memory already, or this one from now on."""
+        key = tuple(value) if isinstance(value, list) else value
+        return self._values.setdefault((type(value), key), value)
+
+
+def entity_fields(entity: Mapping[str, Any], share: Callable[[Value], Value] = lambda v: v) -> dict[str, Value]:
+    """The managed fields of an entity as `GET identity/entity/...` shows it."""
+    metadata = entity.get("metadata") or {}
+    return {
+        "name": entity["name"],
+        "estate": share(metadata.get(ESTATE_MARK, "")),
+        "subject": metadata.get(SUBJECT_MARK, ""),
+        "policies": share(sorted(entity.get("policies") or ())),
+        "aliases": sorted(aliases(entity)),
+        "disabled": bool(entity.get("disabled")),
+        "state": share(metadata.get(STATE_MARK, "")),
+    }
+
+
+def login_fields(role: Mapping[str, Any], share: Callable[[Value], Value] = lambda v: v) -> dict[str, Value]:
+    """The managed fields of a cert-auth role. What the server leaves out is empty: it does not know the field."""
+    fields = {field: share(_plain(field, role.get(field))) for field in LOGIN_FIELDS}
+    fields["trusted"] = share(certificate_digest(role.get("certificate") or ""))
+    return fields
+
+
+def certificate_digest(pem: str) -> str:
+    """SHA-256 of a certificate's DER, as hex; of the text itself, marked so, when it is not one certificate."""
+    found = _ONE_CERTIFICATE.match(pem)
+    try:
+        # validate: lenient decoding stops at padding and would hide a second certificate behind the first
+        der = base64.b64decode("".join(found[1].split()) if found else "", validate=True)
+    except ValueError:
+        der = b""
+    text = "" if der else "not one certificate: "
+    return text + hashlib.sha256(der or pem.encode()).hexdigest()
+
+
+def _plain(field: str, value: Value) -> Value:
+    if value is None:
+        return type(PINNED_LOGIN.get(field, []))()
+    return sorted(value) if isinstance(value, list) else value
