@@ -10,6 +10,7 @@ from reconciler.model.change import PHASES, Change
 from reconciler.model.manifest import Finding, Tree
 from reconciler.model.outcome import Outcome, Proof
 from reconciler.model.plan import Plan, PlanTicket
+from reconciler.render.policies import document_lines, role_words
 from reconciler.render.safe import safe
 
 Paint = Callable[[str, str], str]  # (colour name, text) -> text
@@ -94,7 +95,7 @@ def _list_change(changes: Sequence[Change], name: str, *, gained: bool) -> list[
     for change in changes:
         before, after = set((change.before or {}).get(name) or ()), set((change.after or {}).get(name) or ())
         found |= (after - before) if gained else (before - after) if name in (change.after or {}) else set()
-    return [safe(v) for v in sorted(found)]
+    return [role_words(v) for v in sorted(found)]
 
 
 def _change_lines(change: Change, paint: Paint) -> Iterator[str]:
@@ -105,7 +106,13 @@ def _change_lines(change: Change, paint: Paint) -> Iterator[str]:
     if change.action == "delete" or change.closes:
         return
     for name in sorted(before.keys() | after.keys()):
-        yield from _field_lines(name, before, after, change)
+        if name == "document":
+            yield from (
+                f"      {paint(COLOURS[s], s)} {words}"
+                for s, words in document_lines(before.get(name), after.get(name))
+            )
+        else:
+            yield from _field_lines(name, before, after, change)
 
 
 def _field_lines(name: str, before: Mapping[str, Any], after: Mapping[str, Any], change: Change) -> Iterator[str]:

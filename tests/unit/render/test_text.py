@@ -1,0 +1,122 @@
+"""What people read: whole output against a golden file, and nothing that could steer a terminal."""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reconciler.diff import diff
+from reconciler.model.change import Change
+from reconciler.model.manifest import Finding, Origin, SubjectRef, Tree
+from reconciler.model.outcome import Outcome, Proof
+from reconciler.model.plan import Guard, Plan, PlanTicket
+from reconciler.plan import plan
+from reconciler.render.text import findings_text, outcome_text, plan_text
+from tests.unit.test_plan import estate
+from tests.unit.world import NOW, actual, certificate, desired, entity, issued, login, policy
+
+ANNA, BOB, CARL = (SubjectRef("trader", n) for n in ("anna", "bob", "carl"))
+GOLDEN = Path(__file__).parent / "plan.txt"
+TICKET = PlanTicket("0b9f4f0e", "2026-11-24T12:00:00Z", "2026-11-25T12:00:00Z")
+
+
+def story(reason: str = "its manifest was deleted") -> Plan:
+    """Anna joins, Bob leaves, Carl moves from one role to another; a policy changes."""
+    reader, writer = "idac-t-role-reader", "idac-t-role-writer"
+    before = '{"path":{"desk/data/a":{"capabilities":["read"]},"desk/data/b":{"capabilities":["read"]}}}'
+    after = '{"path":{"desk/data/a":{"capabilities":["read","update"]},"desk/data/b":{"capabilities":["read"]}}}'
+    standing = [
+        entity(BOB),
+        login(BOB),
+        issued(certificate(BOB), serial="0a:0a", serials=["0a:0a"]),
+        entity(CARL, [reader]),
+        login(CARL),
+        issued(certificate(CARL), serial="0b:0b", serials=["0b:0b"]),
+        policy("reader", before),
+    ]
+    wanted = [
+        *(entity(ANNA, [reader], id=None), login(ANNA), certificate(ANNA)),
+        *(entity(CARL, [writer], id=None), login(CARL), certificate(CARL)),
+        policy("reader", after),
+    ]
+    changes = diff(desired(wanted, {ANNA: "active", CARL: "active"}, reasons={BOB: reason}), actual(standing), NOW)
+    guards = (Guard("G01", "refused", "6 of 9 subjects would be removed; the budget is 5"),)
+    findings = (
+        Finding("R11", "warning", "employment ends soon", "trader/carl", Origin("traders/carl.yaml", 9, 3)),
+    )
+    made = plan(changes, actual(standing, unmanaged=("policy default",)), estate(), Tree(()), findings, guards)
+    return replace(made, digest="d" * 64)
+
+
+def test_the_whole_plan_reads_like_the_golden_file() -> None:
+    assert plan_text(story(), TICKET) == GOLDEN.read_text()
+
+
+def test_containment_is_shown_before_rules_and_grants() -> None:
+    text = plan_text(story(), TICKET)
+    assert text.index("Contain —") < text.index("Govern —") < text.index("Grant —")
+
+
+HOSTILE = st.text(alphabet=st.characters(), min_size=1, max_size=30)
+
+
+def harmless(text: str) -> bool:
+    return all(
+        unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp") or c == "\n" for c in text
+    )
+
+
+@given(HOSTILE)
+def test_no_text_from_outside_can_steer_the_terminal(hostile: str) -> None:
+    made = story(hostile)
+    twisted = [
+        replace(
+            c, address=f"{c.address}{hostile}", before=_twist(c.before, hostile), after=_twist(c.after, hostile)
+        )
+        for c in made.changes
+    ]
+    finding = Finding("R01", "error", hostile, hostile, Origin(hostile, 1, 1))
+    guard = Guard("G01", "refused", hostile)
+    made = replace(
+        made,
+        changes=tuple(twisted),
+        findings=(finding,),
+        guards=(guard,),
+        unmanaged=(hostile,),
+        pending={"ca": hostile},
+    )
+    outcomes = [Outcome(c, "failed", error=hostile) for c in twisted]
+    proofs = [Proof(BOB, hostile, "proved", hostile)]
+    said = plan_text(made, TICKET) + outcome_text(outcomes, proofs)
+    said += findings_text(hostile, Tree((), absence_is_intent=False, why_not=hostile), [finding])
+    assert harmless(said)
+
+
+def _twist(fields: Any, hostile: str) -> dict[str, Any]:
+    return {
+        **(fields or {}),
+        "document": f'{{"path":{{"{hostile}":{{}}}}}}',
+        "policies": [hostile],
+        "x": {"ref": hostile},
+    }
+
+
+def test_colours_are_only_there_when_asked_for() -> None:
+    assert "\x1b[" in plan_text(story(), TICKET, colour=True)
+    assert "\x1b[" not in plan_text(story(), TICKET)
+
+
+def test_outcomes_name_what_was_not_done_and_every_proof() -> None:
+    change = Change("vault.entity/trader/bob", BOB, "delete", "contain", "left")
+    outcomes = [Outcome(change, "failed", error="no answer"), Outcome(change, "applied")]
+    proofs = [Proof(BOB, "vault.entity", "proved", "it is gone"), Proof(BOB, "venues", "not-covered", "passwords")]
+    text = outcome_text(outcomes, proofs)
+    assert "failed: delete vault.entity/trader/bob: no answer" in text
+    assert "proved       vault.entity: it is gone" in text
+    assert "not-covered  venues: passwords" in text
+    assert "Applied 1 of 2 changes." in text
