@@ -68,6 +68,7 @@ class Policy(_Strict):
     issuance_cap: StrictInt = Field(default=200, ge=0, alias="issuanceCap")  # certificates one run may issue
     routine_cap: StrictInt = Field(default=500, ge=0, alias="routineCap")
     plan_expiry: Duration = Field(default="24h", alias="planExpiry")
+    lock_expiry: Duration = Field(default="90s", alias="lockExpiry")  # after which a silent run is taken over
     auto_approve: StrictBool = Field(default=False, alias="autoApprove")
 
 

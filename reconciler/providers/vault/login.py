@@ -77,6 +77,10 @@ class Logins:
                     self.on_writer(held.accessor)
         return held.client.watched(before, after) if before or after else held.client
 
+    def given(self, token: Secret) -> HttpClient:
+        """A client with an administrator's own token, for `bootstrap`."""
+        return HttpClient(self._transport, token, who="administrator", namespace=self.server.namespace)
+
     def anonymous(self) -> HttpClient:
         """A client without a token, for what needs none."""
         return HttpClient(self._transport, who="anonymous", namespace=self.server.namespace)

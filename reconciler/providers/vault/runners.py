@@ -85,6 +85,7 @@ def contain(estate: Estate) -> Rules:
     ask = rule("update")
     note = rule("create", "update", "patch")
     rules: dict[str, Rule] = {path: disable for path in entity_paths(estate)}
+    rules |= {under("identity/entity-alias/id"): rule("delete")}
     rules |= {under(cert, "certs"): rule("delete")}
     rules |= {exact(cert, "crls", name): push for name in ("idac", "idac-delta")}
     rules |= {exact(pki, "revoke"): rule("update", only={"serial_number": (), "certificate": ()})}
@@ -120,7 +121,8 @@ def issue(estate: Estate, accessor: str, authority: str) -> Rules:
         "certificate": (authority.strip(), f"{authority.strip()}\n"),
     }
     note = rule("create", "update", "patch")
-    rules: dict[str, Rule] = {exact("identity/entity-alias"): alias}
+    lookup = rule("update", only={"alias_name": principals, "alias_mount_accessor": (accessor,)})
+    rules: dict[str, Rule] = {exact("identity/entity-alias"): alias, exact("identity/lookup/entity"): lookup}
     rules |= {
         starting(cert, "certs", f"{kind}."): rule("create", "update", only=login, need=login)
         for kind in SUBJECT_KINDS
@@ -137,7 +139,10 @@ def govern(estate: Estate) -> Rules:
     """Changes the rules themselves: Roles' policies, the grant login's combinations, certificate profiles."""
     pki = estate.mounts.pki
     text = {"policy": ()}
+    names = tuple(f"{estate.prefix}{kind}.*" for kind in SUBJECT_KINDS)
     return {
+        # Gives a renamed entity its name back, and nothing else: the other logins reach entities by name alone.
+        under("identity/entity/id"): rule("update", only={"name": names}, need=("name",)),
         starting("sys/policies/acl", f"{estate.prefix}role-"): rule("create", "update", "delete", only=text),
         exact("sys/policies/acl", f"{estate.prefix}grant"): rule("update", only=text),
         under(pki, "roles"): rule("create", "update", "delete"),

@@ -1,0 +1,105 @@
+"""The providers there are, and how they share one server. Explicit: a stray folder never becomes live code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Self
+
+from reconciler.errors import InvalidInput
+from reconciler.model.estate import Estate
+from reconciler.model.secret import Secret
+from reconciler.providers.ca.bootstrap import bootstrap_ca
+from reconciler.providers.ca.prover import CaProver
+from reconciler.providers.ca.reader import CaReader, utc_now
+from reconciler.providers.ca.writer import CaWriter
+from reconciler.providers.protocol import (
+    AnswerHook,
+    CallHook,
+    Client,
+    Connection,
+    Identity,
+    Prover,
+    Reader,
+    RunLock,
+    Writer,
+)
+from reconciler.providers.vault.bootstrap import bootstrap
+from reconciler.providers.vault.dev import DevServer
+from reconciler.providers.vault.lock import KvLock, use_plan
+from reconciler.providers.vault.login import Logins
+from reconciler.providers.vault.prover import VaultProver
+from reconciler.providers.vault.reader import VaultReader
+from reconciler.providers.vault.writer import VaultWriter
+
+
+class ServerConnection:
+    """`providers.protocol.Connection` over one Vault or OpenBao that holds identities and the CA."""
+
+    def __init__(self, estate: Estate, environ: Mapping[str, str]) -> None:
+        """Connects to nothing yet. Raises `InvalidInput` when no server can be told."""
+        self._estate = estate
+        self._logins = Logins(estate, environ)
+        self._run_id = ""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._logins.close()
+
+    def readers(self) -> Sequence[Reader]:
+        """All readers, as planner."""
+        client = self._logins.client("plan")
+        return (VaultReader(client, self._estate), CaReader(client, self._estate))
+
+    def writers(self, before_write: CallHook, after_write: AnswerHook) -> Mapping[str, Writer]:
+        """Writers by provider name; every writing call goes through the hooks."""
+
+        def clients(identity: Identity) -> Client:
+            return self._logins.client(identity, before_write, after_write)
+
+        return {
+            "vault": VaultWriter(clients, self._estate, self._run_id, utc_now),
+            "ca": CaWriter(clients, self._estate, self._run_id),
+        }
+
+    def provers(self) -> Sequence[Prover]:
+        """All provers, as planner and contain."""
+        login = self._logins.certificate_login
+        return (VaultProver(self._logins.client, self._estate), CaProver(self._logins.client, self._estate, login))
+
+    def lock(self, run_id: str) -> RunLock:
+        """The estate's run lock, for this run."""
+        self._run_id = run_id
+        return KvLock(self._logins, self._estate, run_id)
+
+    def use_plan(self, plan_id: str, run_id: str) -> None:
+        """Note on the server that this plan is being applied. Raises `Stale` if it ever was."""
+        use_plan(self._logins, self._estate, plan_id, run_id)
+
+
+def open_connection(estate: Estate, environ: Mapping[str, str]) -> Connection:
+    """The estate's server, not yet spoken to."""
+    return ServerConnection(estate, environ)
+
+
+def dev_server(directory: Path) -> DevServer:
+    """The trial server of the estate in this directory."""
+    return DevServer(directory / ".idac")
+
+
+def bootstrap_estate(estate: Estate, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Prepare the server for this estate, as administrator; what was made or mended, in words.
+
+    The administrator's token is `VAULT_TOKEN`, or the trial server's root token under `.idac/`. Raises
+    `InvalidInput` when there is neither, and `TargetError`.
+    """
+    noted = Path(estate.root) / ".idac" / "root-token"
+    token = environ.get("VAULT_TOKEN") or (noted.read_text().strip() if noted.exists() else "")
+    if not token:
+        raise InvalidInput("bootstrap needs an administrator's token", remedy="set VAULT_TOKEN")
+    with Logins(estate, environ) as logins:
+        admin = logins.given(Secret(token))
+        bootstrap_ca(admin, estate, logins.server.address)
+        return bootstrap(admin, estate)

@@ -1,0 +1,104 @@
+"""Changes policies, entities, login roles and tokens, one change at a time. Every write is read back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from reconciler.errors import Rejected
+from reconciler.model.change import Change
+from reconciler.model.estate import Estate
+from reconciler.model.resource import Fields, Resource
+from reconciler.providers.protocol import Clients, Known
+from reconciler.providers.vault.entities import CHANGED, REPLAN, EntityWriter, actual_of, desired_of
+from reconciler.providers.vault.policies import spell
+from reconciler.providers.vault.resources import login_name
+from reconciler.providers.vault.seen import login_fields
+from reconciler.providers.vault.tokens import Tokens
+
+
+class VaultWriter:
+    """Implements `providers.protocol.Writer` for `vault.*`. Reads as plan; who writes is in docs/contracts.md."""
+
+    def __init__(self, clients: Clients, estate: Estate, run_id: str, clock: Callable[[], str]) -> None:
+        self._clients, self._estate = clients, estate
+        self._tokens = Tokens(clients)
+        self._entities = EntityWriter(clients, estate, self._tokens, run_id, clock)
+
+    def apply(self, change: Change, known: Known) -> Fields:
+        """Do it, read it back, and say with which ids. Raises `IdacError`."""
+        match change.type, change.action:
+            case "vault.policy", "delete":
+                return self._delete_policy(change)
+            case "vault.policy", _:
+                return self._write_policy(change)
+            case "vault.login", "delete":
+                return self._delete_login(change)
+            case "vault.login", _:
+                return self._write_login(change, known)
+            case "vault.token", "revoke":
+                return self._tokens.revoke(_id_of(change))
+        return self._entities.apply(change)
+
+    # -- policies --------------------------------------------------------------------------------------
+
+    def _write_policy(self, change: Change) -> Fields:
+        desired = desired_of(change)
+        path = f"sys/policies/acl/{desired.fields['name']}"
+        before = change.actual.fields["document"] if change.actual is not None else None
+        standing = self._clients("plan").read(path)
+        there = standing.data.get("policy") if standing.found else None
+        if there not in (before, desired.fields["document"]):
+            raise Rejected(f"{path}: {CHANGED}", remedy=REPLAN)
+        self._clients("govern").write(path, {"policy": desired.fields["document"]})
+        if self._clients("plan").read(path).data.get("policy") != desired.fields["document"]:
+            raise Rejected(f"{path} does not say what was written", remedy=REPLAN)
+        return {"policy": desired.fields["name"]}
+
+    def _delete_policy(self, change: Change) -> Fields:
+        name = actual_of(change).fields["name"]
+        path = f"sys/policies/acl/{name}"
+        self._clients("govern").delete(path)
+        if self._clients("plan").read(path).found:
+            raise Rejected(f"{path} is still there after its deletion", remedy=REPLAN)
+        return {"policy": name}
+
+    # -- login roles -----------------------------------------------------------------------------------
+
+    def _write_login(self, change: Change, known: Known) -> Fields:
+        desired = desired_of(change)
+        path = self._login_path(change)
+        standing = self._clients("plan").read(path)
+        wanted = dict(desired.fields)
+        authority = str(known["ca.authority"]["certificate"])
+        wanted["trusted"] = known["ca.authority"]["sha256"]
+        if standing.found and login_fields(standing.data) not in (_fields(change.actual), wanted):
+            raise Rejected(f"{path}: {CHANGED}", remedy=REPLAN)
+        # Every field is sent, as text: a field left out is kept as it was, and ACLs compare text alone.
+        body = {name: spell(value) for name, value in wanted.items() if name != "trusted"}
+        self._clients("grant").write(path, body | {"certificate": authority.strip()})
+        shown = login_fields(self._clients("plan").read(path).data)
+        wrong = sorted(n for n, value in wanted.items() if shown.get(n) != value)
+        if wrong:
+            raise Rejected(f"{path} does not say what was written: {', '.join(wrong)}", remedy=REPLAN)
+        return {"role": path}
+
+    def _delete_login(self, change: Change) -> Fields:
+        path = self._login_path(change)
+        self._clients("contain").delete(path)
+        if self._clients("plan").read(path).found:
+            raise Rejected(f"{path} is still there after its deletion", remedy=REPLAN)
+        return {"role": path}
+
+    def _login_path(self, change: Change) -> str:
+        name = change.address.rsplit("/", 1)[-1]
+        if change.subject is not None:
+            name = login_name(change.subject, name)
+        return f"auth/{self._estate.mounts.cert}/certs/{name}"
+
+
+def _fields(resource: Resource | None) -> Fields | None:
+    return resource.fields if resource is not None else None
+
+
+def _id_of(change: Change) -> str:
+    return str((change.before or {}).get("entity") or actual_of(change).facts["id"])
