@@ -66,7 +66,8 @@ def test_no_secret_in_output_plans_records_journals_logs_or_arguments(
 def test_a_fault_in_idac_itself_shows_no_local_values(firm: Firm, tmp_path: Path) -> None:
     broken = tmp_path / "broken.py"
     broken.write_text(
-        "import sys\nfrom reconciler.cli import main, manifests\n"
+        f"import sys\nsys.path.insert(0, {str(Path(__file__).parent.parent)!r})\n"
+        "from reconciler.cli import main, manifests\n"
         "def fail(context):\n    secret = 'hvs.canary'\n    raise RuntimeError(secret)\n"
         "manifests.validate = fail\nsys.argv = ['idac', 'validate']\nmain.main()\n"
     )

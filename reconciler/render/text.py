@@ -54,12 +54,18 @@ def _plan_lines(plan: Plan, ticket: PlanTicket | None, paint: Paint) -> Iterator
         yield from ["", paint("bold", "Routine — allowed without review, outside the digest")]
         yield from _phase_lines(plan.routine, paint)
     if plan.unmanaged:
-        yield from ["", paint("dim", f"Not ours, never touched: {safe(', '.join(plan.unmanaged))}")]
+        yield from ["", paint("dim", f"Not ours, never touched: {_unmanaged(plan.unmanaged)}")]
     yield from _guard_lines(plan, paint)
     yield from ["", paint("bold", _totals(plan))]
     if not plan.empty and ticket is not None:
         yield paint("dim", f"Digest sha256:{plan.digest}")
         yield paint("dim", f"Plan {ticket.plan_id}, good until {ticket.expires_at}")
+
+
+def _unmanaged(names: Sequence[str], shown: int = 6) -> str:
+    """The first few by name; JSON names them all."""
+    more = f" and {len(names) - shown} more (--format json names them)" if len(names) > shown else ""
+    return f"{safe(', '.join(names[:shown]))}{more}"
 
 
 def _phase_lines(changes: Sequence[Change], paint: Paint) -> Iterator[str]:

@@ -119,6 +119,6 @@ def test_killed_at_every_call_it_converges(firm: Firm, side: str) -> None:
         if not died:
             break
     assert deaths >= 15  # a joiner and a leaver take more calls than that
-    listed = firm.idac("--format", "json", "records", "list", code=0).json
+    listed = firm.idac("--format", "json", "records", "list", code=0).json["records"]
     assert sum(1 for r in listed if r["status"] == "interrupted") == deaths
     firm.idac("records", "verify", code=0)
