@@ -29,7 +29,7 @@ def interrupted(journal: JournalText, sealed_at: str, seen: Mapping[Address, Fie
         "calls": [_call(c, journal.lines) for c in _of(journal.lines, "call", None)],
         "proofs": [],
         "entities": {},
-        "journal": journal_reference(journal),
+        "journal": journal_reference(journal.written),
     }
 
 

@@ -9,9 +9,11 @@ the power, not with the process; the next run reads the truth back from the syst
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,17 @@ from reconciler.ledger.files import make_directory, sync_directory, write_all
 from reconciler.ledger.plain import line
 
 FORMAT = "idac.journal/v1"
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a record says of its journal: enough to recognise the file's exact bytes."""
+
+    name: str
+    sha256: str
+    lines: int
+    torn: bool
+    closed_as: str | None  # the status of its `close` line
 
 
 class RunJournal:
@@ -34,6 +47,8 @@ class RunJournal:
         self.header = header
         self._clock = clock
         self._written = self._synced = 0  # lines
+        self._sha256 = hashlib.sha256()
+        self._closed_as: str | None = None
         self._writing, self._syncing = threading.Lock(), threading.Lock()
         self._here = threading.local()
         self._file = _create(path)
@@ -71,6 +86,12 @@ class RunJournal:
     def close(self, status: str) -> None:
         """The run is over; nothing follows. Durable. The lock stays until `release`."""
         self._durable(self._line("close", status=status))
+        self._closed_as = status
+
+    def written(self) -> Written:
+        """What was written so far."""
+        with self._writing:
+            return Written(self.path.name, self._sha256.hexdigest(), self._written, False, self._closed_as)
 
     def release(self) -> None:
         """Let go of the file. A journal that was not closed is then sealed by the next run."""
@@ -87,10 +108,12 @@ class RunJournal:
         with self._writing:
             if self._file < 0:
                 raise LedgerError(f"the journal {self.path.name} is closed", remedy="start a new run")
+            text = line({"n": self._written, "time": self._clock(), "kind": kind, **members})
             try:
-                write_all(self._file, line({"n": self._written, "time": self._clock(), "kind": kind, **members}))
+                write_all(self._file, text)
             except OSError as problem:
                 raise _unwritable(self.path, problem) from None
+            self._sha256.update(text)
             self._written += 1
             return self._written - 1
 

@@ -7,11 +7,10 @@ refused: by the time evidence is written the change has happened, and losing its
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
-
-from reconciler.canonical import canonical
 
 WITHHELD = "withheld: looked like "
 
@@ -24,7 +23,11 @@ _PATTERNS = {
     "a JSON web token": re.compile(r"eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*"),
     "a password in a URL": re.compile(r"://[^/@\s:]*:[^/@\s]+@"),
 }
+_ANY = re.compile("|".join(p.pattern for p in _PATTERNS.values()))
 _NAMES = frozenset({"password", "passphrase", "pin", "private_key", "secret_id", "client_token"})
+
+
+_encode = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode
 
 
 def plain(value: Any) -> Any:
@@ -43,8 +46,8 @@ def plain(value: Any) -> Any:
 
 
 def line(value: Mapping[str, Any]) -> bytes:
-    """One line of a journal, or a whole file: the canonical form and a newline."""
-    return canonical(plain(value)) + b"\n"
+    """One line of a journal, or a small file: JSON with sorted members, and a newline."""
+    return f"{_encode(plain(value))}\n".encode()
 
 
 def _member(name: str, value: Any) -> Any:
@@ -52,7 +55,8 @@ def _member(name: str, value: Any) -> Any:
 
 
 def _text(value: str) -> str:
-    for what, pattern in _PATTERNS.items():
-        if pattern.search(value):
-            return f"{WITHHELD}{what}"
+    if _ANY.search(value):
+        return WITHHELD + next(what for what, pattern in _PATTERNS.items() if pattern.search(value))
+    if value.isascii():
+        return value
     return value.encode("utf-8", "backslashreplace").decode()  # a lone surrogate has no UTF-8 form

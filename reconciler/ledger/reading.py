@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from reconciler.errors import LedgerError
+from reconciler.ledger.journal import Written
 
 # What each kind of line has to hold.
 _NEEDED: dict[str, dict[str, type]] = {
@@ -40,9 +41,10 @@ class JournalText:
         return self.lines[0] if self.lines else {}
 
     @property
-    def closed(self) -> str | None:
-        """The status the run closed with; None if it never came to that."""
-        return str(self.lines[-1]["status"]) if self.lines and self.lines[-1]["kind"] == "close" else None
+    def written(self) -> Written:
+        """What a record says of it."""
+        closed = str(self.lines[-1]["status"]) if self.lines and self.lines[-1]["kind"] == "close" else None
+        return Written(self.name, self.sha256, len(self.lines), self.torn, closed)
 
 
 def read_journal(path: Path) -> JournalText:
@@ -55,15 +57,14 @@ def read_journal(path: Path) -> JournalText:
     except OSError as problem:
         raise LedgerError(f"{path.name} cannot be read: {problem.strerror}") from None
     lines: list[Mapping[str, Any]] = []
-    rest = data
-    while rest:
-        text, newline, after = rest.partition(b"\n")
-        line = _line(text, len(lines)) if newline else None
+    *whole, rest = data.split(b"\n")
+    for text in whole:
+        line = _line(text, len(lines))
         if line is None:
             break
         lines.append(line)
-        rest = after
-    return JournalText(path.name, hashlib.sha256(data).hexdigest(), tuple(lines), bool(rest) or not lines)
+    torn = bool(rest) or len(lines) < max(len(whole), 1)
+    return JournalText(path.name, hashlib.sha256(data).hexdigest(), tuple(lines), torn)
 
 
 def _line(text: bytes, n: int) -> Mapping[str, Any] | None:

@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
-from reconciler.canonical import canonical, digest
+from reconciler.canonical import canonical
+from reconciler.ledger.journal import Written
 from reconciler.ledger.plain import plain
-from reconciler.ledger.reading import JournalText
 from reconciler.model.change import Change
 from reconciler.model.outcome import Outcome, Proof
 from reconciler.model.plan import FORMAT_VERSION, Plan, PlanTicket
@@ -55,7 +55,7 @@ def header(run: Run, plan: Plan, ticket: PlanTicket) -> dict[str, Any]:
     }
 
 
-def completed(result: RunResult, opened: Mapping[str, Any], journal: JournalText) -> dict[str, Any]:
+def completed(result: RunResult, opened: Mapping[str, Any], journal: Written) -> dict[str, Any]:
     """The body of a record whose run came to its end."""
     return {
         **opened,
@@ -69,14 +69,14 @@ def completed(result: RunResult, opened: Mapping[str, Any], journal: JournalText
     }
 
 
-def journal_reference(journal: JournalText) -> dict[str, Any]:
+def journal_reference(journal: Written) -> dict[str, Any]:
     """Binds a record to its journal's exact bytes."""
     return {
         "name": f"journal/{journal.name}",
         "sha256": journal.sha256,
-        "lines": len(journal.lines),
+        "lines": journal.lines,
         "torn": journal.torn,
-        "closedAs": journal.closed,
+        "closedAs": journal.closed_as,
     }
 
 
@@ -122,18 +122,12 @@ def _action(n: int, outcome: Outcome, plan_digest: str) -> dict[str, Any]:
         "reason": change.reason,
         "before": change.before,
         "after": change.after,
-        "beforeSha256": _digest(change.before),
-        "afterSha256": _digest(change.after),
         "result": outcome.status,
         "error": outcome.error,
         "startedAt": outcome.started_at,
         "endedAt": outcome.ended_at,
         "evidence": outcome.evidence,
     }
-
-
-def _digest(value: Any) -> str | None:
-    return None if value is None else digest(plain(value))
 
 
 def _name(change: Change) -> str | None:

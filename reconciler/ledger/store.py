@@ -74,7 +74,7 @@ class Ledger:
         """
         try:
             journal.close(result.status)
-            ref = self._append(completed(result, journal.header, read_journal(journal.path)))
+            ref = self._append(completed(result, journal.header, journal.written()))
             self._settle(journal.path)
         finally:
             journal.release()

@@ -55,10 +55,11 @@ def test_lines_are_numbered_and_of_their_kind(journal: RunJournal) -> None:
         "open", "call", "answer", "intent", "call", "answer", "outcome", "close"
     ]  # fmt: skip
     assert [x["n"] for x in found.lines] == [str(n) for n in range(8)]
-    assert (found.torn, found.closed, found.header["runId"]) == (False, "complete", "run-1")
+    assert (found.torn, found.written.closed_as, found.header["runId"]) == (False, "complete", "run-1")
     assert "change" not in found.lines[1]
     assert (found.lines[4]["change"], found.lines[5]["call"]) == ("0", "4")
     assert found.sha256 == hashlib.sha256(journal.path.read_bytes()).hexdigest()
+    assert found.written == journal.written()
 
 
 def test_a_call_is_on_disk_before_it_is_sent(journal: RunJournal, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -200,7 +201,7 @@ def test_a_journal_cut_anywhere_reads_up_to_its_last_whole_line(
 def test_what_is_no_journal_has_no_lines(tmp_path: Path, line: bytes) -> None:
     (tmp_path / "x.jsonl").write_bytes(line + b"\n")
     found = read_journal(tmp_path / "x.jsonl")
-    assert (found.lines, found.torn, found.closed, found.header) == ((), True, None, {})
+    assert (found.lines, found.torn, found.written.closed_as, found.header) == ((), True, None, {})
 
 
 def test_a_journal_that_is_not_there_is_an_error(tmp_path: Path) -> None:
