@@ -1,0 +1,138 @@
+"""ACL documents: no name reaches further than itself, and no login holds what it must not."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reconciler.errors import InvalidInput
+from reconciler.providers.vault.bootstrap import refuse_ambiguous
+from reconciler.providers.vault.policies import (
+    entity_paths,
+    exact,
+    grant_document,
+    policy_lists,
+    rule,
+    spell,
+    starting,
+    under,
+)
+from reconciler.providers.vault.resources import document
+from reconciler.providers.vault.runners import POLICIES, documents
+from tests.openbao import make_estate
+
+ESTATE = make_estate(Path("/nowhere"), "prod")
+LABEL = st.from_regex(r"\A[a-z0-9]([a-z0-9-]{0,8}[a-z0-9])?\Z")
+WRITING = {"create", "update", "patch", "delete", "sudo"}
+
+
+def covers(path: str, request: str) -> bool:
+    """How an ACL path without `+` matches a request."""
+    return request.startswith(path[:-1]) if path.endswith("*") else request == path
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["*", "a*", "+", "a/+/b", "..", ".", "", "a//b", "{{identity.entity.name}}", "a b", "a\n", "é", '"', "a?b=c"],
+)
+@pytest.mark.parametrize("build", [exact, under, starting])
+def test_a_name_that_reaches_further_is_refused(build: object, name: str) -> None:
+    with pytest.raises(InvalidInput, match="may not stand in an ACL path"):
+        build("sys", name)  # type: ignore[operator]
+
+
+@given(st.text(max_size=8))
+def test_a_path_never_holds_a_wildcard_that_was_not_asked_for(name: str) -> None:
+    try:
+        assert exact("kv", name) == f"kv/{name}"
+    except InvalidInput:
+        return
+    assert not set(name) & set("*+{}\"'% \n")
+
+
+@given(st.lists(st.lists(LABEL, max_size=4), max_size=4))
+def test_the_grant_policy_lists_every_subset_of_every_combination_and_nothing_else(roles: list[list[str]]) -> None:
+    listed = policy_lists(ESTATE, roles)
+    wanted = {""}
+    for one in roles:
+        for size in range(len(set(one)) + 1):
+            wanted |= {
+                ",".join(sorted(f"idac-prod-role-{r}" for r in part))
+                for part in itertools.combinations(set(one), size)
+            }
+    assert set(listed) == wanted
+    assert listed == sorted(listed)
+
+
+def test_a_role_name_cannot_smuggle_a_second_policy_or_a_pattern_into_the_grant_policy() -> None:
+    for name in ("a,root", "*", "a*", "a/../b"):
+        with pytest.raises(InvalidInput):
+            grant_document(ESTATE, [[name]])
+
+
+def test_the_grant_policy_text_does_not_depend_on_the_order_of_its_input() -> None:
+    first = document(grant_document(ESTATE, [["a", "b"], ["c"]]))
+    assert first == document(grant_document(ESTATE, [["c"], ["b", "a"]]))
+    json.loads(first)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (True, "true"),
+        (False, "false"),
+        (900, "900"),
+        ([], ""),
+        (["a", "b"], "a,b"),
+        ((), ""),
+        ("x", "x"),
+        ([1, True], "1,true"),
+    ],
+)
+def test_values_are_spelt_as_the_server_compares_them(value: object, text: str) -> None:
+    assert spell(value) == text
+
+
+def test_a_rule_says_nothing_that_it_was_not_told() -> None:
+    assert rule("read") == {"capabilities": ["read"]}
+    assert rule("update", only={}) == {"capabilities": ["update"], "allowed_parameters": {}}
+
+
+@given(LABEL, LABEL, LABEL)
+def test_no_entity_of_another_estate_is_within_reach(estate: str, kind: str, name: str) -> None:
+    if estate != "prod":
+        kind = kind.replace("-", "")
+        assert not any(
+            covers(path, f"identity/entity/name/idac-{estate}-{kind}.{name}") for path in entity_paths(ESTATE)
+        )
+
+
+@given(LABEL, st.sampled_from(["plan", "contain", "grant", "issue", "govern", "role-x"]))
+def test_no_policy_of_another_estate_is_within_reach_of_govern(suffix: str, name: str) -> None:
+    other = make_estate(Path("/nowhere"), f"prod-{suffix}")
+    try:
+        refuse_ambiguous(other)
+    except InvalidInput:
+        return
+    rules = documents(ESTATE, accessor="a", authority="pem")["govern"]
+    written = [path for path, one in rules.items() if WRITING & set(one["capabilities"])]
+    assert not any(covers(path, f"sys/policies/acl/{other.prefix}{name}") for path in written)
+
+
+def test_every_login_has_a_policy_and_the_planners_holds_no_writing_capability() -> None:
+    made = documents(ESTATE, accessor="a", authority="pem")
+    assert {*made, "grant"} == {suffix for suffixes in POLICIES.values() for suffix in suffixes}
+    assert not any(WRITING & set(one["capabilities"]) for one in made["plan"].values())
+
+
+def test_only_contain_reaches_the_paths_whose_reading_writes() -> None:
+    made = documents(ESTATE, accessor="a", authority="pem")
+    for which in ("rotate", "rotate-delta"):
+        request = f"idac-prod-pki/crl/{which}"
+        able = {suffix for suffix, rules in made.items() if any(covers(path, request) for path in rules)}
+        assert able == {"contain"}
