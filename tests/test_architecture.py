@@ -61,7 +61,8 @@ ARROWS: dict[str, set[str]] = {
         "load", "expand", "observe", "diff", "rules", "plan", "review", "apply", "ledger", "providers/protocol"
     },
     "cli": {
-        "pipeline", "render", "ledger", "providers/registry", "providers/protocol", "load", "canonical", "kinds", "review",
+        "pipeline", "render", "ledger", "providers/registry", "providers/protocol", "load", "canonical", "kinds",
+        "review",
         "x509",  # the demo plays the trader, who has a key of their own
     },
 }  # fmt: skip
