@@ -55,7 +55,7 @@ class Workshop:
 
 def validate(estate: Estate, tree: Tree, now: datetime) -> tuple[Finding, ...]:
     """Everything that can be said about the manifests without asking any system."""
-    return (*check(tree, estate, now.date()), *expand(tree, estate, now.date()).findings)
+    return (*tree.findings, *check(tree, estate, now.date()), *expand(tree, estate, now.date()).findings)
 
 
 def make_plan(estate: Estate, tree: Tree, readers: Sequence[Reader], now: datetime) -> Sight:
@@ -63,7 +63,7 @@ def make_plan(estate: Estate, tree: Tree, readers: Sequence[Reader], now: dateti
     desired = expand(tree, estate, now.date())
     actual = observe(readers)
     changes = diff(desired, actual, now)
-    findings = (*check(tree, estate, now.date()), *desired.findings, *actual.foreign)
+    findings = (*tree.findings, *check(tree, estate, now.date()), *desired.findings, *actual.foreign)
     guards = judge(changes, desired, actual, estate, tree, findings)
     return Sight(plan(changes, actual, estate, tree, findings, guards), actual)
 

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import http.client
-import io
 import json
-import os
 import ssl
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,10 +14,10 @@ from urllib.parse import urlsplit
 import yaml
 
 from reconciler import x509
-from reconciler.cli.main import run
 from reconciler.load import load, load_estate
 from reconciler.model.estate import Estate
 from reconciler.model.manifest import Tree
+from tests.cli import Done, idac
 from tests.openbao import Raw, Server
 
 LEI = "213800KUD8LAJWSQ9D15"
@@ -37,19 +34,6 @@ PROFILE = {
     "ttl": "12h",
     "renewBefore": "4h",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """What a command did."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
 
 
 @dataclass(slots=True)
@@ -145,19 +129,8 @@ class Firm:
         (self.root / f"traders/{name}.yaml").unlink()
 
     def idac(self, *arguments: str, code: int | None = None) -> Done:
-        """One command, in this process, with nothing of this machine's environment that could steer it."""
-        out, err = io.StringIO(), io.StringIO()
-        kept = dict(os.environ)
-        for name in [n for n in os.environ if n.startswith(("VAULT_", "BAO_"))]:
-            del os.environ[name]
-        os.environ.update(self.environ)
-        try:
-            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-                exit_code = run(["--config", str(self.root / "idac.yaml"), *arguments])
-        finally:
-            os.environ.clear()
-            os.environ.update(kept)
-        done = Done(exit_code, out.getvalue(), err.getvalue())
+        """One command on this firm's estate."""
+        done = idac(self.root, *arguments, environ=self.environ)
         if code is not None:
             assert done.code == code, (
                 f"idac {' '.join(arguments)} exited {done.code}, not {code}\n{done.out}\n{done.err}"
