@@ -11,6 +11,7 @@ import reconciler.providers.vault.resources as vault
 from reconciler.kinds.expansion import World
 from reconciler.kinds.registry import KINDS
 from reconciler.kinds.trader.spec import Trader
+from reconciler.memory import uncollected
 from reconciler.model.estate import Estate
 from reconciler.model.manifest import Finding, Manifest, SubjectRef, Tree
 from reconciler.model.resource import Address, Desired, Lifecycle, Resource
@@ -22,28 +23,36 @@ def expand(tree: Tree, estate: Estate, today: date) -> Desired:
     `findings` are those that only expanding brings to light; an active subject that cannot be expanded in
     full is frozen. A leaver never is: what its manifest refers to does not matter any more.
     """
+    with uncollected():
+        return _expand(tree, estate, today)
+
+
+def _expand(tree: Tree, estate: Estate, today: date) -> Desired:
     lifecycles, reasons = _lifecycles(tree, today)
-    world = World(estate, {m.ref: m for m in tree.manifests}, tree.files, tree.unread_files)
+    declared = Counter(m.ref for m in tree.manifests)
+    frozen = {*tree.frozen, *(ref for ref, count in declared.items() if count > 1)}  # which one counts?
     resources: dict[Address, Resource] = {}
     findings: list[Finding] = []
-    declared = Counter(m.ref for m in tree.manifests)
-    frozen = tree.frozen | {ref for ref, count in declared.items() if count > 1}  # which one counts?
-    for manifest in tree.manifests:
-        if lifecycles.get(manifest.ref, "active") != "active" or manifest.ref in frozen:
-            continue
-        made = KINDS[manifest.kind].expand(manifest, world)
-        findings += made.findings
-        if made.complete:
-            resources.update((r.address, r) for r in made.resources)
-        else:
-            frozen |= {manifest.ref}
-    shared = _shared_keys(resources.values(), world.manifests)
+    for subjects in (False, True):  # rules first: what refers to a rule that does not hold up is not expanded
+        manifests = {m.ref: m for m in tree.manifests if m.ref not in frozen}
+        world = World(estate, manifests, tree.files, tree.unread_files)
+        for ref, manifest in manifests.items():
+            kind = KINDS[manifest.kind]
+            if kind.subject is not subjects or lifecycles.get(ref, "active") != "active":
+                continue
+            made = kind.expand(manifest, world)
+            findings += made.findings
+            if made.complete:
+                resources.update((r.address, r) for r in made.resources)
+            else:
+                frozen.add(ref)
+    shared = _shared_keys(resources.values(), {m.ref: m for m in tree.manifests})
     resources.update((r.address, r) for r in _estate_wide(tree, estate, lifecycles))
     return Desired(
         resources=resources,
         lifecycles=lifecycles,
         previously=_renames(tree),
-        frozen=frozen,
+        frozen=frozenset(frozen),
         absence_is_intent=tree.absence_is_intent,
         findings=(*findings, *shared),
         reasons=reasons,

@@ -10,17 +10,18 @@ from pydantic import Field, ValidationError
 from reconciler import yaml12
 from reconciler.canonical import digest
 from reconciler.errors import InvalidInput
+from reconciler.kinds.fields import Name
 from reconciler.load.files import Root, Unreadable
 from reconciler.load.secrets import WORDS, find_secrets, place
 from reconciler.load.words import explain
-from reconciler.model.estate import DnsLabel, Estate, EstateSpec
+from reconciler.model.estate import Estate, EstateSpec
 from reconciler.model.manifest import Finding, Origin, Spec
 
 FILE = "idac.yaml"
 
 
 class _Metadata(Spec):
-    name: DnsLabel
+    name: Name
 
 
 class _Document(Spec):

@@ -13,6 +13,7 @@ from reconciler.canonical import digest
 from reconciler.load.document import Parsed, Source, parse
 from reconciler.load.files import Root, Unreadable, walk
 from reconciler.load.secrets import WORDS, find_secrets, place
+from reconciler.memory import uncollected
 from reconciler.model.estate import Estate
 from reconciler.model.manifest import Finding, Manifest, Origin, SubjectRef, Tree
 
@@ -38,6 +39,11 @@ class _Gathered:
 
 def load(estate: Estate) -> Tree:
     """Every manifest, all faults as findings. Never raises for what is in the files."""
+    with uncollected():
+        return _load(estate)
+
+
+def _load(estate: Estate) -> Tree:
     gathered = _Gathered(Root(Path(estate.root)))
     for path in _paths(estate, gathered):
         _file(path, gathered)

@@ -6,107 +6,79 @@ freezes every grant. None of them stands in the way of containment.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 
-from reconciler.kinds.role.spec import Role
-from reconciler.kinds.trader.spec import Trader
 from reconciler.model.estate import Estate
-from reconciler.model.manifest import Finding, Manifest, Severity, SubjectRef, Tree
+from reconciler.model.manifest import Finding, SubjectRef, Tree
+from reconciler.rules.declared import declared_only
+from reconciler.rules.view import View, dangling, finding, several, shared
 
 SOON = timedelta(days=30)
 
 
-@dataclass(slots=True)
-class _View:
-    """The tree as the checks want it."""
-
-    tree: Tree
-    today: date
-    traders: list[tuple[Manifest, Trader]] = field(init=False)
-    roles: dict[str, tuple[Manifest, Role]] = field(init=False)
-    refs: frozenset[SubjectRef] = field(init=False)
-    left: frozenset[str] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.traders = [(m, m.spec) for m in self.tree.manifests if isinstance(m.spec, Trader)]
-        self.roles = {m.name: (m, m.spec) for m in self.tree.manifests if isinstance(m.spec, Role)}
-        self.refs = frozenset(m.ref for m in self.tree.manifests)
-        self.left = frozenset(m.name for m, s in self.traders if s.lifecycle(self.today)[0] == "left")
-
-    @property
-    def staying(self) -> Iterator[tuple[Manifest, Trader]]:
-        """The traders who have not left: what a leaver's manifest refers to does not matter any more."""
-        return ((m, s) for m, s in self.traders if m.name not in self.left)
-
-
 def check(tree: Tree, estate: Estate, today: date) -> tuple[Finding, ...]:
     """Every finding about the estate as a whole, in order of place."""
-    view = _View(tree, today)
-    found = [finding for rule in _RULES for finding in rule(view)]
+    view = View(tree, today)
+    found = [made for rule in _RULES for made in rule(view)]
     return tuple(sorted(found, key=lambda f: (f.origin is None, f.origin or ("", 0, 0), f.code, f.message)))
 
 
-def _finding(code: str, severity: Severity, message: str, manifest: Manifest, *path: str | int) -> Finding:
-    return Finding(code, severity, message, str(manifest.ref), manifest.at(*path))
-
-
-def _duplicate_names(view: _View) -> Iterator[Finding]:
+def _duplicate_names(view: View) -> Iterator[Finding]:
     """R01: two manifests of one kind and name. Which one counts cannot be told."""
-    for same in _several((m.ref, m) for m in view.tree.manifests):
+    for same in several((m.ref, m) for m in view.tree.manifests):
         for manifest in same:
             others = ", ".join(str(m.origin) for m in same if m is not manifest)
             message = f"{manifest.kind} {manifest.name} is declared more than once, also at {others}"
-            yield _finding("R01", "error", message, manifest, "metadata", "name")
+            yield finding("R01", "error", message, manifest, "metadata", "name")
 
 
-def _duplicate_short_codes(view: _View) -> Iterator[Finding]:
+def _duplicate_short_codes(view: View) -> Iterator[Finding]:
     """R02: a MiFID short code names one person, at every venue, for ever; leavers keep theirs."""
-    for same in _several((s.mifid.short_code, m) for m, s in view.traders):
-        yield from _shared(same, "R02", "MiFID short code", "spec", "mifid", "shortCode")
+    for same in several((s.mifid.short_code, m) for m, s in view.traders):
+        yield from shared(same, "R02", "MiFID short code", "spec", "mifid", "shortCode")
 
 
-def _duplicate_person_ids(view: _View) -> Iterator[Finding]:
+def _duplicate_person_ids(view: View) -> Iterator[Finding]:
     """R03: one person, one Trader."""
-    for same in _several((s.person_id, m) for m, s in view.traders):
-        yield from _shared(same, "R03", "personId", "spec", "personId")
+    for same in several((s.person_id, m) for m, s in view.traders):
+        yield from shared(same, "R03", "personId", "spec", "personId")
 
 
-def _dangling_roles(view: _View) -> Iterator[Finding]:
+def _dangling_roles(view: View) -> Iterator[Finding]:
     """R04: a role that is not there."""
     for manifest, spec in view.staying:
         for index, role in enumerate(spec.roles):
-            yield from _dangling(view, "R04", manifest, SubjectRef("role", role), "Role", "spec", "roles", index)
+            yield from dangling(view, "R04", manifest, SubjectRef("role", role), "Role", "spec", "roles", index)
 
 
-def _dangling_profiles(view: _View) -> Iterator[Finding]:
+def _dangling_profiles(view: View) -> Iterator[Finding]:
     """R05: a certificate profile that is not there."""
     for manifest, spec in view.staying:
         for index, credential in enumerate(spec.credentials):
             target = SubjectRef("certificateprofile", credential.profile)
             path = ("spec", "credentials", index, "profile")
-            yield from _dangling(view, "R05", manifest, target, "CertificateProfile", *path)
+            yield from dangling(view, "R05", manifest, target, "CertificateProfile", *path)
 
 
-def _supervisors(view: _View) -> Iterator[Finding]:
+def _supervisors(view: View) -> Iterator[Finding]:
     """R06: a supervisor that is not there, is the trader, or has left (who then supervises nobody)."""
     for manifest, spec in view.staying:
         if spec.supervisor is None:
             continue
         path = ("spec", "supervisor")
         if spec.supervisor == manifest.name:
-            yield _finding("R06", "error", "nobody supervises themself", manifest, *path)
+            yield finding("R06", "error", "nobody supervises themself", manifest, *path)
         elif spec.supervisor in view.left:
             message = f"supervisor {spec.supervisor} has left: name another"
-            yield _finding("R06", "error", message, manifest, *path)
+            yield finding("R06", "error", message, manifest, *path)
         else:
             target = SubjectRef("trader", spec.supervisor)
-            yield from _dangling(view, "R06", manifest, target, "Trader", *path)
+            yield from dangling(view, "R06", manifest, target, "Trader", *path)
 
 
-def _supervisor_cycles(view: _View) -> Iterator[Finding]:
+def _supervisor_cycles(view: View) -> Iterator[Finding]:
     """R07: a ring of supervisors supervises nobody. Every member of it is named."""
     above = {m.name: s.supervisor for m, s in view.staying if s.supervisor not in (None, m.name)}
     manifests = {m.name: m for m, _ in view.traders}
@@ -125,10 +97,10 @@ def _supervisor_cycles(view: _View) -> Iterator[Finding]:
         done.update(trail)
     for name, ring in sorted(ring_of.items()):
         message = f"supervisors form a ring: {' → '.join((*ring, ring[0]))}"
-        yield _finding("R07", "error", message, manifests[name], "spec", "supervisor")
+        yield finding("R07", "error", message, manifests[name], "spec", "supervisor")
 
 
-def _conflicting_roles(view: _View) -> Iterator[Finding]:
+def _conflicting_roles(view: View) -> Iterator[Finding]:
     """R08: separation of duties. A conflict holds both ways, whichever role declares it."""
     conflicts = {
         frozenset((name, other)) for name, (_, role) in view.roles.items() for other in role.conflicts_with
@@ -138,47 +110,47 @@ def _conflicting_roles(view: _View) -> Iterator[Finding]:
             for earlier in spec.roles[:index]:
                 if frozenset((role, earlier)) in conflicts:
                     message = f"roles {earlier} and {role} exclude each other (separation of duties)"
-                    yield _finding("R08", "error", message, manifest, "spec", "roles", index)
+                    yield finding("R08", "error", message, manifest, "spec", "roles", index)
 
 
-def _dangling_conflicts(view: _View) -> Iterator[Finding]:
+def _dangling_conflicts(view: View) -> Iterator[Finding]:
     """R09: a role that conflicts with one that is not there, or with itself, protects nobody."""
     for manifest, role in view.roles.values():
         for index, other in enumerate(role.conflicts_with):
             path = ("spec", "conflictsWith", index)
             if other == manifest.name:
-                yield _finding("R09", "error", "a role cannot conflict with itself", manifest, *path)
+                yield finding("R09", "error", "a role cannot conflict with itself", manifest, *path)
             else:
-                yield from _dangling(view, "R09", manifest, SubjectRef("role", other), "Role", *path)
+                yield from dangling(view, "R09", manifest, SubjectRef("role", other), "Role", *path)
 
 
-def _expired_access(view: _View) -> Iterator[Finding]:
+def _expired_access(view: View) -> Iterator[Finding]:
     """R10: market access whose last day is over."""
     for manifest, spec in view.staying:
         for index, access in enumerate(spec.market_access):
             if access.not_after < view.today:
                 message = f"market access to {', '.join(access.venues)} ended {access.not_after}"
-                yield _finding("R10", "warning", message, manifest, "spec", "marketAccess", index, "notAfter")
+                yield finding("R10", "warning", message, manifest, "spec", "marketAccess", index, "notAfter")
 
 
-def _ending_soon(view: _View) -> Iterator[Finding]:
+def _ending_soon(view: View) -> Iterator[Finding]:
     """R11: employment that ends within 30 days."""
     for manifest, spec in view.staying:
         end = spec.employment.end
         if end is not None and end - view.today <= SOON:
             message = f"employment ends {end}: everything is contained the day after"
-            yield _finding("R11", "warning", message, manifest, "spec", "employment", "end")
+            yield finding("R11", "warning", message, manifest, "spec", "employment", "end")
 
 
-def _unused_roles(view: _View) -> Iterator[Finding]:
+def _unused_roles(view: View) -> Iterator[Finding]:
     """R12: a role that nobody holds."""
     held = {role for _, spec in view.staying for role in spec.roles}
     for name, (manifest, _) in view.roles.items():
         if name not in held:
-            yield _finding("R12", "info", f"nobody holds role {name}", manifest, "metadata", "name")
+            yield finding("R12", "info", f"nobody holds role {name}", manifest, "metadata", "name")
 
 
-def _renames(view: _View) -> Iterator[Finding]:
+def _renames(view: View) -> Iterator[Finding]:
     """R13: a former name that still stands, is claimed twice, or is the present one."""
     claims = Counter(SubjectRef(m.ref.kind, old) for m in view.tree.manifests for old in m.previously)
     for manifest in view.tree.manifests:
@@ -186,66 +158,16 @@ def _renames(view: _View) -> Iterator[Finding]:
             former = SubjectRef(manifest.ref.kind, old)
             path = ("metadata", "previously", index)
             if former == manifest.ref:
-                yield _finding("R13", "error", "previously names the present name", manifest, *path)
+                yield finding("R13", "error", "previously names the present name", manifest, *path)
             elif former in view.refs or former in view.tree.frozen:
                 message = f"previously names {old}, but {manifest.kind} {old} is still there"
-                yield _finding("R13", "error", message, manifest, *path)
+                yield finding("R13", "error", message, manifest, *path)
             elif claims[former] > 1:
                 message = f"more than one {manifest.kind} says it was {old} before"
-                yield _finding("R13", "error", message, manifest, *path)
+                yield finding("R13", "error", message, manifest, *path)
 
 
-def _declared_only(view: _View) -> Iterator[Finding]:
-    """R14: what is written down and read, but held to by nothing yet."""
-    declared: Mapping[str, Callable[[Trader], object]] = {
-        "mfaTier": lambda s: s.mfa_tier,
-        "devices": lambda s: s.devices,
-        "marketAccess": lambda s: s.market_access,
-    }
-    for name, get in declared.items():
-        yield from _declared(f"{name} of", [(m, ("spec", name)) for m, s in view.staying if get(s)])
-    asked: Mapping[str, Callable[[Role], object]] = {
-        "requires": lambda r: r.requires.mfa_tier or r.requires.device_attested,
-        "permissions": lambda r: r.permissions,
-        "maxGrant": lambda r: r.max_grant,
-        "owners": lambda r: r.owners,
-    }
-    for name, ask in asked.items():
-        yield from _declared(f"{name} of role", [(m, ("spec", name)) for m, r in view.roles.values() if ask(r)])
-
-
-def _declared(what: str, found: list[tuple[Manifest, tuple[str, str]]]) -> Iterator[Finding]:
-    if found:
-        names = ", ".join(m.name for m, _ in found[:3]) + (f" and {len(found) - 3} more" if len(found) > 3 else "")
-        manifest, path = found[0]
-        message = f"{what} {names}: declared, not enforced by this version"
-        yield Finding("R14", "info", message, None, manifest.at(*path))
-
-
-def _dangling(
-    view: _View, code: str, manifest: Manifest, target: SubjectRef, kind: str, *path: str | int
-) -> Iterator[Finding]:
-    if target in view.tree.frozen:
-        yield _finding(code, "error", f"{kind} {target.name} is there but not valid", manifest, *path)
-    elif target not in view.refs:
-        hint = " (not every file was read)" if not view.tree.absence_is_intent else ""
-        yield _finding(code, "error", f"there is no {kind} {target.name}{hint}", manifest, *path)
-
-
-def _shared(same: list[Manifest], code: str, what: str, *path: str) -> Iterator[Finding]:
-    for manifest in same:
-        others = ", ".join(str(m.ref) for m in same if m is not manifest)
-        yield _finding(code, "error", f"its {what} is also that of {others}", manifest, *path)
-
-
-def _several(pairs: Iterable[tuple[Hashable, Manifest]]) -> Iterator[list[Manifest]]:
-    grouped: defaultdict[Hashable, list[Manifest]] = defaultdict(list)
-    for key, manifest in pairs:
-        grouped[key].append(manifest)
-    return (same for same in grouped.values() if len(same) > 1)
-
-
-_RULES: tuple[Callable[[_View], Iterator[Finding]], ...] = (
+_RULES: tuple[Callable[[View], Iterator[Finding]], ...] = (
     _duplicate_names,
     _duplicate_short_codes,
     _duplicate_person_ids,
@@ -259,5 +181,5 @@ _RULES: tuple[Callable[[_View], Iterator[Finding]], ...] = (
     _ending_soon,
     _unused_roles,
     _renames,
-    _declared_only,
+    declared_only,
 )

@@ -9,8 +9,7 @@ C and crashes on deep nesting, while events leave the depth to us.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from typing import Any, Final
 
 import yaml
@@ -27,14 +26,13 @@ from yaml.events import (
     StreamStartEvent,
 )
 
+from reconciler.yaml12.document import BROKEN, Document, Fault, Reading
+
 MAX_BYTES: Final = 16 * 1024 * 1024  # of one file
 MAX_DEPTH: Final = 32  # collections inside collections
 MAX_EXPANDED: Final = 10_000  # nodes that the aliases of one file may stand for
 
-Path = Sequence[str | int]
-Place = tuple[int, int]  # line and column, from 1
 
-BROKEN: Final = object()  # stands where a fault left no value
 _TAG: Final = "tag:yaml.org,2002:"
 _LITERALS: Final[dict[str, bool | None]] = {
     "": None, "~": None, "null": None, "Null": None, "NULL": None,
@@ -50,42 +48,6 @@ _FIRST_OF_OTHERS: Final = frozenset(["", *"~nNtTfF0123456789+-."])  # no other p
 _UNPRINTABLE: Final = re.compile(
     "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """What is wrong with a file at one place. Never quotes a value."""
-
-    message: str
-    line: int
-    column: int
-
-
-@dataclass(frozen=True, slots=True)
-class Document:
-    """One document. With `faults`, `value` is what could be told and holds `BROKEN` where it could not."""
-
-    value: Any
-    line: int
-    column: int
-    faults: tuple[Fault, ...]
-    marks: Any = field(repr=False)
-
-    def value_at(self, path: Path) -> Place:
-        """Line and column of the value at `path`, or of its nearest parent that exists."""
-        return _locate(self.marks, path, key=False)
-
-    def key_at(self, path: Path) -> Place:
-        """Line and column of the key that names the value at `path`; of the value itself within a list."""
-        return _locate(self.marks, path, key=True)
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """A file's documents. `fault` is what ended the reading early: then documents may be missing."""
-
-    documents: tuple[Document, ...]
-    fault: Fault | None = None
 
 
 def read(data: bytes) -> Reading:
@@ -286,21 +248,3 @@ class _Reader:
 def _quoted(key: str) -> str:
     shown = key if key.isprintable() else ascii(key)[1:-1]
     return f"`{shown}`" if len(shown) <= 64 else f"`{shown[:64]}…`"
-
-
-def _locate(marks: Any, path: Path, *, key: bool) -> Place:
-    mark = marks[0] if isinstance(marks, tuple) else marks
-    for step in path:
-        if not isinstance(marks, tuple):
-            break
-        children = marks[1]
-        if isinstance(children, dict) and step in children:
-            key_mark, marks = children[step]
-        elif isinstance(children, list) and isinstance(step, int) and 0 <= step < len(children):
-            key_mark = marks = children[step]
-        else:
-            break
-        own = marks[0] if isinstance(marks, tuple) else marks
-        key_mark = key_mark[0] if isinstance(key_mark, tuple) else key_mark
-        mark = key_mark if key else own
-    return mark.line + 1, mark.column + 1

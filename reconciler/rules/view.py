@@ -1,0 +1,66 @@
+"""The tree as the estate's checks want it, and what they share."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import date
+
+from reconciler.kinds.role.spec import Role
+from reconciler.kinds.trader.spec import Trader
+from reconciler.model.manifest import Finding, Manifest, Severity, SubjectRef, Tree
+
+
+@dataclass(slots=True)
+class View:
+    """The tree as the checks want it."""
+
+    tree: Tree
+    today: date
+    traders: list[tuple[Manifest, Trader]] = field(init=False)
+    roles: dict[str, tuple[Manifest, Role]] = field(init=False)
+    refs: frozenset[SubjectRef] = field(init=False)
+    left: frozenset[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.traders = [(m, m.spec) for m in self.tree.manifests if isinstance(m.spec, Trader)]
+        self.roles = {m.name: (m, m.spec) for m in self.tree.manifests if isinstance(m.spec, Role)}
+        self.refs = frozenset(m.ref for m in self.tree.manifests)
+        self.left = frozenset(m.name for m, s in self.traders if s.lifecycle(self.today)[0] == "left")
+
+    @property
+    def staying(self) -> Iterator[tuple[Manifest, Trader]]:
+        """The traders who have not left: what a leaver's manifest refers to does not matter any more."""
+        return ((m, s) for m, s in self.traders if m.name not in self.left)
+
+
+def finding(code: str, severity: Severity, message: str, manifest: Manifest, *path: str | int) -> Finding:
+    """What is wrong with one manifest, at the field that says so."""
+    return Finding(code, severity, message, str(manifest.ref), manifest.at(*path))
+
+
+def dangling(
+    view: View, code: str, manifest: Manifest, target: SubjectRef, kind: str, *path: str | int
+) -> Iterator[Finding]:
+    """A reference to something that is not there, or that is there and not valid."""
+    if target in view.tree.frozen:
+        yield finding(code, "error", f"{kind} {target.name} is there but not valid", manifest, *path)
+    elif target not in view.refs:
+        hint = " (not every file was read)" if not view.tree.absence_is_intent else ""
+        yield finding(code, "error", f"there is no {kind} {target.name}{hint}", manifest, *path)
+
+
+def shared(same: list[Manifest], code: str, what: str, *path: str) -> Iterator[Finding]:
+    """What may belong to one manifest alone, and belongs to several."""
+    for manifest in same:
+        others = ", ".join(str(m.ref) for m in same if m is not manifest)
+        yield finding(code, "error", f"its {what} is also that of {others}", manifest, *path)
+
+
+def several(pairs: Iterable[tuple[Hashable, Manifest]]) -> Iterator[list[Manifest]]:
+    """The manifests that have their key in common with others."""
+    grouped: defaultdict[Hashable, list[Manifest]] = defaultdict(list)
+    for key, manifest in pairs:
+        grouped[key].append(manifest)
+    return (same for same in grouped.values() if len(same) > 1)
