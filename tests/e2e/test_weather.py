@@ -100,7 +100,8 @@ def test_a_containment_that_fails_anywhere_exits_5_and_the_next_run_goes_on(
     firm.leave("anna")
     struck = sky.fault(rf"(POST|PUT|DELETE|PATCH|GET) .*{path}", **fault)
     # Reads of the plan are spared: only the run's own calls meet the weather.
-    struck.pattern = rf"(POST|PUT|DELETE|PATCH) .*{path}"
+    verbs = "GET" if "rotate" in path else "POST|PUT|DELETE|PATCH"  # rotating is a GET that writes
+    struck.pattern = rf"({verbs}) .*{path}"
     first = firm.idac("apply", "--auto-approve")
     assert struck.struck, sky.lines
     assert first.code == 5
