@@ -52,7 +52,7 @@ ARROWS: dict[str, set[str]] = {
     "expand": {"kinds", "providers/resources", "canonical", "memory"},
     "observe": {"providers/protocol"},
     "diff": set(),
-    "rules": {"kinds"},  # they read the specs
+    "rules": {"kinds", "memory"},  # they read the specs
     "plan": {"canonical"},
     "review": set(),
     "apply": {"providers/protocol"},

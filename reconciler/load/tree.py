@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from reconciler import yaml12
-from reconciler.canonical import digest
 from reconciler.load.document import Parsed, Source, parse
 from reconciler.load.files import Root, Unreadable, walk
 from reconciler.load.secrets import WORDS, find_secrets, place
@@ -59,8 +58,13 @@ def _load(estate: Estate) -> Tree:
         why_not="; ".join(gathered.why_not[:3]) + ("; …" if len(gathered.why_not) > 3 else ""),
         files=gathered.files,
         unread_files=gathered.unread_files,
-        digest=digest(sorted(gathered.hashes.items())),
+        digest=_digest(gathered.hashes),
     )
+
+
+def _digest(hashes: dict[str, str]) -> str:
+    """As `sha256sum` prints them, sorted; NUL ends a line, because a path may hold anything else."""
+    return hashlib.sha256("".join(f"{sha}  {path}\0" for path, sha in sorted(hashes.items())).encode()).hexdigest()
 
 
 def _paths(estate: Estate, gathered: _Gathered) -> Iterator[str]:

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 
+from reconciler.memory import uncollected
 from reconciler.model.estate import Estate
 from reconciler.model.manifest import Finding, SubjectRef, Tree
 from reconciler.rules.declared import declared_only
@@ -20,8 +21,9 @@ SOON = timedelta(days=30)
 
 def check(tree: Tree, estate: Estate, today: date) -> tuple[Finding, ...]:
     """Every finding about the estate as a whole, in order of place."""
-    view = View(tree, today)
-    found = [made for rule in _RULES for made in rule(view)]
+    with uncollected():
+        view = View(tree, today)
+        found = [made for rule in _RULES for made in rule(view)]
     return tuple(sorted(found, key=lambda f: (f.origin is None, f.origin or ("", 0, 0), f.code, f.message)))
 
 
