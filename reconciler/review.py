@@ -38,7 +38,9 @@ def require_allowed(fresh: Plan) -> None:
     """Raises `Refused` when a guard stops the whole plan."""
     for guard in fresh.refused:
         if guard.stops == "everything":
-            raise Refused(f"{guard.code}: {guard.message}", remedy="an emergency goes through `idac contain`")
+            raise Refused(
+                f"{guard.code}: {guard.message}", remedy="plan again once that is settled; nothing was changed"
+            )
 
 
 def without_review(fresh: Plan) -> Plan:

@@ -86,8 +86,9 @@ def release(context: Context, *, subject: str, reason: str, auto_approve: bool) 
         raise Usage("release takes --auto-approve where the policy allows it")
     _require_auto_approve(estate)
     tree = context.tree(estate)
-    with context.connection(estate) as connection, looking(context, connection.readers()) as readers:
-        sight = plan_release(estate, tree, readers, SubjectRef(kind, name), reason.strip())
+    with context.connection(estate) as connection:
+        with looking(context, connection.readers()) as readers:
+            sight = plan_release(estate, tree, readers, SubjectRef(kind, name), reason.strip())
         if not context.json:
             print_text(plan_text(sight.plan, None, colour=context.colour))
         result = _carry_out(context, estate, sight, new_ticket(estate), connection, "release")

@@ -147,10 +147,12 @@ class Demo:
 
     def manifest(self) -> str:
         """The new trader works like one who is there already: same desk, supervisor, role and profile."""
+        from reconciler.kinds.trader.spec import Trader
         from reconciler.load import load, load_estate
 
         tree = load(load_estate(self.estate / "idac.yaml"))
-        peer: Any = next(m for m in tree.manifests if m.kind == "Trader" and m.spec.credentials).spec  # type: ignore[attr-defined]
+        traders = (m.spec for m in tree.manifests if isinstance(m.spec, Trader))
+        peer = next(spec for spec in traders if spec.roles and spec.credentials)
         return MANIFEST.format(
             name=TRADER,
             lei=peer.entity_lei,

@@ -129,6 +129,9 @@ FOR_ALL: list[Attack] = [
     ("POST", "{kv}/data/other", {"data": {"a": "b"}}),
 ]
 CONTAIN: list[Attack] = [
+    ("POST", "identity/lookup/entity", {"alias_name": "trader.jdoe", "alias_mount_accessor": "{accessor}"}),
+    ("POST", "identity/entity-alias/id/x", OWN_ALIAS),
+    ("GET", "identity/entity-alias/id/x", None),
     ("POST", ENTITY, {"disabled": "false"}),
     ("POST", ENTITY, {"disabled": False}),
     ("POST", ENTITY, {"disabled": "0"}),
@@ -151,6 +154,11 @@ CONTAIN: list[Attack] = [
     ("POST", "auth/token/renew-accessor", {"accessor": "x"}),
 ]
 GRANT: list[Attack] = [
+    ("POST", "identity/lookup/entity", {"alias_name": "trader.jdoe", "alias_mount_accessor": "{run_accessor}"}),
+    ("POST", "identity/lookup/entity", {"id": "{boss}"}),
+    ("POST", "identity/lookup/entity", {"name": "boss"}),
+    ("DELETE", "identity/entity-alias/id/x", None),
+    ("POST", "identity/entity/id/{boss}", {"name": "{prefix}trader.boss"}),
     ("POST", ENTITY, {"policies": "{prefix}role-desk", "disabled": False}),
     ("POST", ENTITY, {"policies": "{prefix}role-desk,default"}),
     ("POST", ENTITY, {"policies": "{prefix}role-*"}),
@@ -203,6 +211,14 @@ GRANT: list[Attack] = [
     ("POST", "{kv}/data/holds/trader.jdoe", {"data": {"a": "b"}}),
 ]
 GOVERN: list[Attack] = [
+    ("POST", "identity/entity/id/{boss}", {"name": "boss-again"}),
+    ("POST", "identity/entity/id/{boss}", {"name": "idac-other-trader.boss"}),
+    ("POST", "identity/entity/id/{boss}", {"name": "{prefix}probe"}),
+    ("POST", "identity/entity/id/{boss}", {"name": "{prefix}trader.boss", "policies": "default"}),
+    ("POST", "identity/entity/id/{boss}", {"name": "{prefix}trader.boss", "disabled": "true"}),
+    ("POST", "identity/entity/id/{boss}", {"metadata": {"idac_estate": "{estate}"}}),
+    ("POST", "identity/lookup/entity", {"alias_name": "trader.jdoe", "alias_mount_accessor": "{accessor}"}),
+    ("DELETE", "identity/entity-alias/id/x", None),
     ("POST", ENTITY, {"disabled": "true"}),
     ("POST", ENTITY, {"policies": "{prefix}role-desk"}),
     ("DELETE", ENTITY, None),

@@ -170,3 +170,17 @@ def test_a_stolen_govern_login_writing_any_rule_into_a_role_is_open(attacked: Fi
     path = attacked.path("sys/policies/acl/{prefix}role-evil")
     attacked.logins["govern"].ok("POST", path, {"policy": EVERYTHING})
     attacked.admin.ok("DELETE", path)
+
+
+def test_a_stolen_contain_login_deleting_anybodys_alias_is_open(attacked: Field) -> None:
+    stranger = attacked.admin.ok("POST", f"identity/entity/name/stranger-{attacked.estate.name}", {}).data["id"]
+    body = {"name": "stranger", "canonical_id": stranger, "mount_accessor": "{token_accessor}"}
+    alias = attacked.admin.ok("POST", ALIAS, attacked.body(body)).data["id"]
+    attacked.logins["contain"].ok("DELETE", f"identity/entity-alias/id/{alias}")
+
+
+def test_a_stolen_govern_login_drawing_a_foreign_entity_into_the_estate_is_open(attacked: Field) -> None:
+    made = attacked.admin.ok("POST", f"identity/entity/name/drawn-{attacked.estate.name}", {"policies": "default"})
+    path = f"identity/entity/id/{made.data['id']}"
+    attacked.logins["govern"].ok("POST", path, attacked.body({"name": "{prefix}trader.drawn"}))
+    assert attacked.admin.ok("GET", path).data["policies"] == ["default"]  # its power is what it was
