@@ -10,7 +10,7 @@ import reconciler.providers.ca.resources as ca
 import reconciler.providers.vault.resources as vault
 from reconciler.kinds.expansion import World
 from reconciler.kinds.registry import KINDS
-from reconciler.kinds.trader.spec import Trader
+from reconciler.kinds.subject import SubjectSpec
 from reconciler.memory import uncollected
 from reconciler.model.estate import Estate
 from reconciler.model.manifest import Finding, Manifest, SubjectRef, Tree
@@ -63,7 +63,7 @@ def _lifecycles(tree: Tree, today: date) -> tuple[dict[SubjectRef, Lifecycle], d
     lifecycles: dict[SubjectRef, Lifecycle] = {}
     reasons: dict[SubjectRef, str] = {}
     for manifest in tree.manifests:
-        if isinstance(manifest.spec, Trader):
+        if isinstance(manifest.spec, SubjectSpec):
             lifecycles[manifest.ref], why = manifest.spec.lifecycle(today)
             if why:
                 reasons[manifest.ref] = why
@@ -84,7 +84,7 @@ def _estate_wide(tree: Tree, estate: Estate, lifecycles: Mapping[SubjectRef, Lif
     The policy lists the roles of suspended subjects too, so that coming back takes no change of the rules.
     """
     yield ca.crl()
-    staying = [m.spec for m in tree.manifests if isinstance(m.spec, Trader) and lifecycles[m.ref] != "left"]
+    staying = [m.spec for m in tree.manifests if isinstance(m.spec, SubjectSpec) and lifecycles[m.ref] != "left"]
     roles = {ref.name for ref in (*(m.ref for m in tree.manifests), *tree.frozen) if ref.kind == "role"}
     combinations = {frozenset(roles.intersection(spec.roles)) for spec in staying}
     if combinations or roles:

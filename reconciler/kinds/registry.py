@@ -8,26 +8,31 @@ from types import MappingProxyType
 
 from reconciler.kinds.certificate_profile.expand import expand as expand_certificate_profile
 from reconciler.kinds.certificate_profile.spec import CertificateProfile
+from reconciler.kinds.credentials import expand_subject
 from reconciler.kinds.expansion import Expansion, World
 from reconciler.kinds.role.expand import expand as expand_role
 from reconciler.kinds.role.spec import Role
-from reconciler.kinds.trader.expand import expand as expand_trader
+from reconciler.kinds.subject import SubjectSpec
 from reconciler.kinds.trader.spec import Trader
 from reconciler.model.manifest import Manifest, Spec
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One manifest kind. A `subject` has a lifecycle; the others are rules."""
+    """One manifest kind: its fields, and the resources they ask for."""
 
     spec: type[Spec]
     expand: Callable[[Manifest, World], Expansion]
-    subject: bool = False
+
+    @property
+    def subject(self) -> bool:
+        """Whether it stands for somebody or something with a lifecycle; the other kinds are rules."""
+        return issubclass(self.spec, SubjectSpec)
 
 
 KINDS: Mapping[str, Kind] = MappingProxyType(
     {
-        "Trader": Kind(Trader, expand_trader, subject=True),
+        "Trader": Kind(Trader, expand_subject),
         "Role": Kind(Role, expand_role),
         "CertificateProfile": Kind(CertificateProfile, expand_certificate_profile),
     }

@@ -94,7 +94,8 @@ class _Faults:
     def parsed(self, value: Any) -> Parsed:
         told = _told(value)
         subject = str(told) if told is not None else None
-        places = ((code, message, Origin(self.file, line, column)) for code, message, line, column in self.found)
+        found = sorted(self.found, key=lambda fault: fault[2:])  # as they stand in the file
+        places = ((code, message, Origin(self.file, line, column)) for code, message, line, column in found)
         return Parsed(
             None, told, tuple(Finding(code, "error", text, subject, where) for code, text, where in places)
         )

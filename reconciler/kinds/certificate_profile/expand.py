@@ -9,8 +9,6 @@ from reconciler.kinds.expansion import Expansion, World, spec_of
 from reconciler.model.estate import seconds
 from reconciler.model.manifest import Finding, Manifest
 
-SUBJECT_KINDS = ("trader",)  # whose common names a profile may carry
-
 
 def expand(manifest: Manifest, world: World) -> Expansion:
     """The profile as the CA knows it."""
@@ -26,7 +24,7 @@ def ca_profile(name: str, spec: CertificateProfile) -> ca.Profile:
     """The spec in the CA provider's terms."""
     return ca.Profile(
         name=name,
-        kinds=SUBJECT_KINDS,
+        kinds=tuple(kind.lower() for kind in spec.subject_kinds),
         lifetime=seconds(spec.ttl),
         key_type=spec.key.type,
         key_bits=spec.key.bits,

@@ -12,6 +12,7 @@ from reconciler.model.estate import seconds
 from reconciler.model.manifest import Spec
 from reconciler.providers.ca.resources import EXT_KEY_USAGES, KEY_USAGES
 
+SubjectKind = Literal["Trader", "Staff", "Device", "Bot"]
 Algorithm = Literal["ec-p256", "ec-p384", "rsa-2048", "rsa-3072", "rsa-4096"]
 # anyExtendedKeyUsage undoes the others; OCSPSigning lets its holder declare any certificate of the CA good.
 _FORBIDDEN_EKUS = frozenset({"2.5.29.37.0", "1.3.6.1.5.5.7.3.9"})
@@ -78,6 +79,9 @@ class CertificateProfile(Spec):
     ekus: Annotated[tuple[Eku, ...], unique] = Field(default=("clientAuth",), min_length=1, max_length=8)
     policy_oids: Annotated[tuple[Oid, ...], unique] = Field(default=(), alias="policyOids", max_length=8)
     subject: Subject = Subject()
+    subject_kinds: Annotated[tuple[SubjectKind, ...], unique] = Field(
+        default=("Trader",), alias="subjectKinds", min_length=1
+    )  # whose names its certificates may carry
     ttl: Duration
     renew_before: Duration = Field(alias="renewBefore")
     max_key_age: Duration | None = Field(default=None, alias="maxKeyAge")

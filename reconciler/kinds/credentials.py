@@ -1,8 +1,6 @@
-"""Trader -> entity, and for each credential its login and its certificate."""
+"""A subject -> its entity, and for each credential its login and its certificate. The same for every kind."""
 
 from __future__ import annotations
-
-from datetime import date
 
 import reconciler.providers.ca.resources as ca
 import reconciler.providers.vault.resources as vault
@@ -10,16 +8,16 @@ from reconciler.errors import CryptoError
 from reconciler.kinds.certificate_profile.expand import ca_profile
 from reconciler.kinds.certificate_profile.spec import CertificateProfile
 from reconciler.kinds.expansion import Expansion, World, spec_of
-from reconciler.kinds.trader.spec import Credential, Trader
+from reconciler.kinds.subject import Credential, SubjectSpec
 from reconciler.model.estate import seconds
 from reconciler.model.manifest import Finding, Manifest, SubjectRef
 from reconciler.model.resource import Resource
 from reconciler.x509 import Csr, read_csr
 
 
-def expand(manifest: Manifest, world: World) -> Expansion:
-    """Everything an active trader should have. Incomplete when a role, profile or key does not hold up."""
-    spec = spec_of(manifest, Trader)
+def expand_subject(manifest: Manifest, world: World) -> Expansion:
+    """Everything an active subject should have. Incomplete when a role, profile or key does not hold up."""
+    spec = spec_of(manifest, SubjectSpec)
     resources: list[Resource] = [vault.entity(world.estate, manifest.ref, spec.roles)]
     findings: list[Finding] = []
     complete = all(SubjectRef("role", role) in world.manifests for role in spec.roles)
@@ -28,10 +26,10 @@ def expand(manifest: Manifest, world: World) -> Expansion:
         if profile is None:  # the estate's checks say so
             complete = False
             continue
-        judged = _judge(credential, spec_of(profile, CertificateProfile), world)
+        rules = spec_of(profile, CertificateProfile)
+        judged = _judge(manifest, credential, rules, world)
         if isinstance(judged, Csr):
-            end = spec.employment.end
-            resources += _resources(manifest, credential, end, judged, spec_of(profile, CertificateProfile), world)
+            resources += _resources(manifest, credential, judged, rules, world)
         else:
             complete = False
             where = manifest.at("spec", "credentials", index, "key")
@@ -40,15 +38,14 @@ def expand(manifest: Manifest, world: World) -> Expansion:
     return Expansion(tuple(resources), tuple(findings), complete)
 
 
-def _judge(credential: Credential, spec: CertificateProfile, world: World) -> Csr | str:
+def _judge(manifest: Manifest, credential: Credential, spec: CertificateProfile, world: World) -> Csr | str:
     """The credential's CSR, or why it gets no certificate."""
     path = credential.key.csr
     if path is None:
         form = "{hsm: …}" if credential.key.hsm is not None else "runtime"
         return f"keys born as `{form}` come later: give {{csr: path}}"
-    if spec.key.origin == "hardware":
-        why = f"profile {credential.profile} claims a hardware key, and nothing verifies that of a CSR yet"
-        return f"{why}: use a profile whose key origin is software"
+    if unfit := _unfit(manifest, credential, spec):
+        return unfit
     if path not in world.files:
         why = world.unread_files.get(path, "it was not read")
         return f"{path}: {why} (paths are relative to the directory of idac.yaml)"
@@ -62,9 +59,21 @@ def _judge(credential: Credential, spec: CertificateProfile, world: World) -> Cs
     return csr
 
 
+def _unfit(manifest: Manifest, credential: Credential, spec: CertificateProfile) -> str:
+    """Why the profile is not for this subject; empty when it is."""
+    if manifest.kind not in spec.subject_kinds:
+        allowed = ", ".join(spec.subject_kinds)
+        return f"profile {credential.profile} is for {allowed}: name {manifest.kind} in its subjectKinds"
+    if spec.key.origin == "hardware":
+        why = f"profile {credential.profile} claims a hardware key, and nothing verifies that of a CSR yet"
+        return f"{why}: use a profile whose key origin is software"
+    return ""
+
+
 def _resources(
-    manifest: Manifest, credential: Credential, end: date | None, csr: Csr, spec: CertificateProfile, world: World
+    manifest: Manifest, credential: Credential, csr: Csr, spec: CertificateProfile, world: World
 ) -> tuple[Resource, ...]:
+    end = spec_of(manifest, SubjectSpec).last_day
     certificate = ca.certificate(
         world.estate,
         manifest.ref,

@@ -1,0 +1,69 @@
+"""What every subject has: a lifecycle, roles, and credentials to prove itself with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from reconciler.kinds.fields import Name, RelativePath, refuse, unique
+from reconciler.model.manifest import Spec
+from reconciler.model.resource import Lifecycle
+
+
+class Key(Spec):
+    """Where the private key was born: exactly one of a CSR in git, an HSM token, or the workload itself."""
+
+    csr: RelativePath | None = None
+    hsm: Name | None = None
+    runtime: Literal[True] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _spelled(cls, value: Any) -> Any:
+        return {"runtime": True} if value == "runtime" else value
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if sum(form is not None for form in (self.csr, self.hsm, self.runtime)) != 1:
+            raise refuse("must be one of {csr: path}, {hsm: token} and runtime")
+        return self
+
+
+class Credential(Spec):
+    """Something the subject proves itself with."""
+
+    name: Name
+    profile: Name
+    key: Key
+
+
+class SubjectSpec(Spec):
+    """Base of the specs of subjects: Trader, Staff, Device, Bot."""
+
+    roles: Annotated[tuple[Name, ...], unique] = Field(default=(), max_length=8)
+    credentials: tuple[Credential, ...] = Field(default=(), max_length=16)
+
+    @model_validator(mode="after")
+    def _credentials_differ(self) -> Self:
+        names = [c.name for c in self.credentials]
+        if len(set(names)) != len(names):
+            raise refuse("has two credentials of the same name")
+        return self
+
+    def lifecycle(self, today: date) -> tuple[Lifecycle, str]:
+        """Active, suspended or left on that day, and why. Every kind says it in its own words."""
+        raise NotImplementedError
+
+    @property
+    def last_day(self) -> date | None:
+        """The last day on which a certificate may be valid; None when no end is known."""
+        return None
+
+    def files(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
+        """The files it refers to, each with the field that does."""
+        for index, credential in enumerate(self.credentials):
+            if credential.key.csr is not None:
+                yield ("spec", "credentials", index, "key", "csr"), credential.key.csr
