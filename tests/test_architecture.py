@@ -24,7 +24,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "jinja2": ("render",),
     "deepdiff": ("render",),
     "pkcs11": ("providers/hsm",),
-    "cryptography": ("x509.py",),
+    "cryptography": ("x509",),
     "yaml": ("yaml12",),
     "ruamel": ("cli",),
     "rfc8785": ("canonical.py",),

@@ -1,0 +1,22 @@
+"""How serials, times and PEM texts are written, so that no two rooms write them differently."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+
+def rfc3339(moment: datetime) -> str:
+    """An aware datetime as RFC 3339 UTC, whole seconds."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def colons(serial: int) -> str:
+    """A serial number as the PKI engine prints it: two hex digits an octet, without DER's sign octet."""
+    text = f"{serial:x}"
+    text = text.zfill(len(text) + len(text) % 2)
+    return ":".join(text[i : i + 2] for i in range(0, len(text), 2))
+
+
+def join_pem(*pems: str) -> str:
+    """PEM texts one after the other, each ending in exactly one newline."""
+    return "".join(f"{pem.strip()}\n" for pem in pems)
