@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
@@ -19,7 +20,7 @@ def sky(openbao: Server) -> Iterator[Weather]:
 
 def under(firm: Firm, sky: Weather) -> Firm:
     """The same firm, reached through the relay."""
-    firm.environ = {"VAULT_ADDR": sky.address}
+    firm.environ = {"VAULT_ADDR": sky.address, "VAULT_MAX_RETRIES": "2"}
     return firm
 
 
@@ -66,9 +67,37 @@ def governed(firm: Firm) -> int:
 
 
 def test_an_unreachable_server_is_named(firm: Firm) -> None:
-    firm.environ = {"VAULT_ADDR": "http://127.0.0.1:9"}
+    firm.environ = {"VAULT_ADDR": "http://127.0.0.1:9", "VAULT_MAX_RETRIES": "1"}
     done = firm.idac("plan", code=1)
     assert "127.0.0.1:9" in done.err
+    assert "tried 2 times" in done.err
+
+
+def test_a_server_that_fails_everything_costs_a_run_its_patience_once(firm: Firm, sky: Weather) -> None:
+    under(firm, sky)
+    firm.environ["VAULT_MAX_RETRIES"] = "4"
+    sky.fault("(GET|LIST) ", status=500)
+    done = firm.idac("plan", code=1)
+    asked = Counter(line for line in sky.lines if line.startswith(("GET", "LIST")))
+    assert sorted(asked.values()) == [2, 5], done.err  # the first reader's first request; the other reader's
+
+
+def test_a_server_that_is_back_gets_all_patience_again(firm: Firm, sky: Weather) -> None:
+    under(firm, sky)
+    firm.environ["VAULT_MAX_RETRIES"] = "3"
+    sky.fault("GET /v1/sys/auth", status=500, times=4)  # the first reader gives up
+    sky.fault(r"LIST .*/revocations", status=500, times=3)  # the second, answered before, must not
+    done = firm.idac("--format", "json", "plan", code=5)
+    assert "answered with 500 4 times" in done.out
+    assert sum("revocations" in line for line in sky.lines) == 4
+
+
+def test_patience_that_is_no_number_is_refused_before_anything_is_asked(firm: Firm, sky: Weather) -> None:
+    under(firm, sky)
+    firm.environ["VAULT_CLIENT_TIMEOUT"] = "soon"
+    done = firm.idac("plan", code=1)
+    assert "VAULT_CLIENT_TIMEOUT is 'soon'" in done.err
+    assert sky.lines == []
 
 
 def test_a_failing_write_fails_its_subject_alone_and_the_next_run_mends_it(firm: Firm, sky: Weather) -> None:

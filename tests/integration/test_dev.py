@@ -10,13 +10,14 @@ import socket
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from reconciler.errors import Rejected, Unreachable
 from reconciler.providers.vault import dev as module
+from reconciler.providers.vault import process
 from reconciler.providers.vault.dev import DevServer
 from reconciler.providers.vault.devfiles import configuration
 from tests.openbao import Raw
@@ -129,6 +130,26 @@ def test_a_port_that_somebody_took_is_replaced(quick: DevServer) -> None:
         second = quick.up()
     assert second.address != first.address
     assert quick.status().state == "running"
+
+
+@pytest.mark.parametrize("which", [0, 1], ids=["API", "cluster"])
+def test_a_port_taken_between_looking_and_starting_is_replaced(
+    server: DevServer, monkeypatch: pytest.MonkeyPatch, which: int
+) -> None:
+    honest, taken = process.free_ports, list[socket.socket]()
+
+    def slow(preferred: Sequence[int], count: int = 2) -> tuple[int, ...]:
+        ports = honest(preferred, count)
+        if not taken:
+            taken.append(socket.create_server(("127.0.0.1", ports[which])))
+        return ports
+
+    monkeypatch.setattr(process, "free_ports", slow)
+    try:
+        server.up()
+        assert server.status().state == "running"
+    finally:
+        taken[0].close()
 
 
 def test_a_crash_after_initialising_but_before_the_key_was_noted_starts_empty(

@@ -24,7 +24,8 @@ from reconciler.providers.vault.devfiles import Storage, configuration, write_pr
 from reconciler.x509 import loopback_tls
 
 READY_SECONDS = 30.0  # patience with a slow machine; a usual start takes less than two seconds
-_POLL = 0.02
+_HEALTH_SECONDS = 2.0  # on a port that somebody else took, nobody ever answers
+_POLL, _STARTS = 0.02, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,7 @@ class DevServer:
         ready = health.get("initialized") and not health.get("sealed")
         return Status("running" if ready else "sealed", self._address(), pid, str(health.get("version", "")))
 
-    # -- files ---------------------------------------------------------------------------------------
+    # -- files
 
     @property
     def _pid_file(self) -> Path:
@@ -137,7 +138,7 @@ class DevServer:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
-    # -- steps ---------------------------------------------------------------------------------------
+    # -- steps
 
     def _adopt(self) -> int | None:
         """The running server, made ready; None when there is none, or when it died meanwhile."""
@@ -152,13 +153,18 @@ class DevServer:
         return pid
 
     def _start(self) -> int:
-        self._prepare()
-        pid = process.start(self._pid_file, self._log, self._command())
-        try:
-            self._make_ready(pid)
-        except Unreachable:
-            process.stop(pid, self._mark)
-            raise
+        """Start it. Tried again when it ends at once: somebody may have taken a port since it was found free."""
+        for left in reversed(range(_STARTS)):
+            self._prepare()
+            pid = process.start(self._pid_file, self._log, self._command())
+            try:
+                self._make_ready(pid)
+                break
+            except Unreachable:
+                alive = process.is_ours(pid, self._mark)
+                process.stop(pid, self._mark)
+                if alive or not left:
+                    raise
         return pid
 
     def _prepare(self) -> None:
@@ -227,13 +233,15 @@ class DevServer:
 
     def _health(self) -> dict[str, Any]:
         query = "sys/health?uninitcode=200&sealedcode=200&standbyok=true&perfstandbyok=true"
-        return self._call("GET", query)
+        return self._call("GET", query, patience=_HEALTH_SECONDS)
 
-    def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+    def _call(
+        self, method: str, path: str, body: dict[str, Any] | None = None, patience: float = READY_SECONDS
+    ) -> dict[str, Any]:
         with urllib3.PoolManager(ca_certs=str(self._authority), retries=False) as pool:
             try:
                 url = f"{self._address()}/v1/{path}"
-                answer = pool.request(method, url, json=body, timeout=READY_SECONDS)
+                answer = pool.request(method, url, json=body, timeout=patience)
             except (urllib3.exceptions.HTTPError, OSError) as error:
                 raise Unreachable(f"the trial server does not answer ({type(error).__name__})") from None
         if answer.status != 200:

@@ -16,8 +16,9 @@ from reconciler.model.estate import Estate, Login
 from reconciler.model.secret import Secret
 from reconciler.providers.protocol import Answer, AnswerHook, CallHook, Identity
 from reconciler.providers.vault.client import HttpClient
+from reconciler.providers.vault.patience import patience_of
 from reconciler.providers.vault.server import find_server, noted_login, resolve
-from reconciler.providers.vault.transport import Patience, Transport
+from reconciler.providers.vault.transport import Transport
 from reconciler.providers.vault.wire import Pool
 
 WRITERS: tuple[Identity, ...] = ("contain", "grant", "govern")
@@ -33,12 +34,12 @@ class _Held:
 class Logins:
     """Clients of one run against one server. Thread-safe. A context manager."""
 
-    def __init__(self, estate: Estate, environ: Mapping[str, str], patience: Patience | None = None) -> None:
-        """Connects to nothing yet. Raises `InvalidInput` when no server can be told."""
+    def __init__(self, estate: Estate, environ: Mapping[str, str]) -> None:
+        """Connects to nothing yet. Raises `InvalidInput` when no server can be told, or a setting is not one."""
         self._estate, self._environ = estate, environ
         self.server = find_server(estate, environ)
-        self._patience = patience
-        self._transport = Transport(Pool(self.server.address, self.server.ca_cert), patience)
+        self._patience = patience_of(environ)
+        self._transport = Transport(Pool(self.server.address, self.server.ca_cert), self._patience)
         self._held: dict[Identity, _Held] = {}
         self._lock = RLock()
         # Told the accessor of every writing login before that login is used: the run lock's fence.

@@ -11,22 +11,12 @@ from threading import Event, Lock
 from time import monotonic
 
 from reconciler.errors import Overloaded, TargetError, Unreachable
+from reconciler.providers.vault.patience import Patience
 from reconciler.providers.vault.wire import NotSent, Pool, Raw
 
 BUSY = (429, 500, 502, 503, 504)
 WORKERS = 6  # connections that pipeline side by side; measured, more gain nothing on small servers
 BATCH = 64  # requests pipelined on one connection
-
-
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """How long to wait, in seconds: `answer` for one answer, `total` for all tries of one request."""
-
-    answer: float = 30.0
-    total: float = 60.0
-    first_pause: float = 0.1
-    longest_pause: float = 5.0
-    tries: int = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +43,7 @@ class Transport:
         self._lock = Lock()
         self._executor: ThreadPoolExecutor | None = None
         self._closed = Event()
+        self._given_up = Event()  # set from one request's end of patience to the next good answer
 
     def repeatable(self, requests: Sequence[Request]) -> list[Raw]:
         """Answers to harmless requests, in order. Tries again after failures and 429 and 5xx.
@@ -62,7 +53,7 @@ class Transport:
         """
         results: dict[int, Raw] = {}
         left = list(range(len(requests)))
-        waits = _Waits(self._patience, self._closed)
+        waits = _Waits(self._patience, self._closed, self._given_up)
         while left:
             answers, failure = self._round([requests[i] for i in left])
             final = {i: raw for i, raw in zip(left, answers, strict=False) if not _again(raw)}
@@ -78,7 +69,7 @@ class Transport:
 
         Tried again only when no connection could be made, or when the server turned it away unheard (429).
         """
-        waits = _Waits(self._patience, self._closed)
+        waits = _Waits(self._patience, self._closed, self._given_up)
         while True:
             try:
                 answers, failure = self._send([request])
@@ -142,29 +133,40 @@ class Transport:
             for request in requests:
                 self.counts[request.key] += 1
         try:
-            return wire.exchange([r.data for r in requests], self._patience.answer)
+            answers, failure = wire.exchange([r.data for r in requests], self._patience.answer)
         finally:
             self.pool.give(wire)
+        if self._given_up.is_set() and not all(_again(raw) for raw in answers):
+            self._given_up.clear()
+        return answers, failure
 
 
 class _Waits:
-    """Pauses between tries: growing, capped, obeying Retry-After, and bounded in sum."""
+    """Pauses between tries: growing, capped, obeying Retry-After, and bounded in sum.
 
-    def __init__(self, patience: Patience, closed: Event) -> None:
+    A server that has outlasted one request's patience gets only a second try from the requests after it, so that
+    an outage costs a run its patience once and not once a request.
+    """
+
+    def __init__(self, patience: Patience, closed: Event, given_up: Event) -> None:
         self._patience = patience
         self._closed = closed
+        self._given_up = given_up
+        self._allowed = min(2, patience.tries) if given_up.is_set() else patience.tries
         self._deadline = monotonic() + patience.total
         self._tries = 0
 
     def pause(self, request: Request, failure: TargetError | None, busy: Raw | None, *, moved: bool) -> None:
         """Wait before the next try. Raises when patience is at an end. Progress renews it."""
         if moved:
-            self._tries, self._deadline = 0, monotonic() + self._patience.total
+            self._tries, self._allowed = 0, self._patience.tries
+            self._deadline = monotonic() + self._patience.total
         self._tries += 1
         wait = min(self._patience.first_pause * 2 ** (self._tries - 1), self._patience.longest_pause)
         if busy is not None and busy.retry_after is not None:
             wait = max(wait, busy.retry_after)
-        if self._tries >= self._patience.tries or monotonic() + wait > self._deadline:
+        if self._tries >= self._allowed or monotonic() + wait > self._deadline:
+            self._given_up.set()
             _give_up(request, failure, busy, self._tries)
         if self._closed.wait(wait):
             raise Unreachable("the connection was closed while it waited for the server")
