@@ -18,7 +18,7 @@ def declared_only(view: View) -> Iterator[Finding]:
         "marketAccess": lambda s: s.market_access,
     }
     for name, get in declared.items():
-        yield from _declared(f"{name} of", [(m, ("spec", name)) for m, s in view.staying if get(s)])
+        yield from _declared(f"{name} of", [(m, ("spec", name)) for m, s in view.staying(Trader) if get(s)])
     asked: Mapping[str, Callable[[Role], object]] = {
         "requires": lambda r: r.requires.mfa_tier or r.requires.device_attested,
         "permissions": lambda r: r.permissions,
