@@ -16,6 +16,7 @@ from reconciler.kinds.trader.spec import Trader
 from reconciler.memory import uncollected
 from reconciler.model.estate import Estate
 from reconciler.model.manifest import Finding, SubjectRef, Tree
+from reconciler.rules import devices
 from reconciler.rules.declared import declared_only
 from reconciler.rules.view import View, dangling, dangling_person, finding, several, shared
 
@@ -186,5 +187,6 @@ _RULES: tuple[Callable[[View], Iterator[Finding]], ...] = (
     _ending_soon,
     _unused_roles,
     _renames,
+    *devices.RULES,
     declared_only,
 )
