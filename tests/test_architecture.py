@@ -48,7 +48,7 @@ ARROWS: dict[str, set[str]] = {
     "providers/hsm": {"providers/protocol", "x509", "canonical"},
     "providers/registry": {"providers/protocol", "providers/vault", "providers/ca", "providers/hsm"},
     "memory": set(),
-    "load": {"kinds", "yaml12", "canonical", "memory"},
+    "load": {"kinds", "yaml12", "canonical", "memory", "x509"},  # it sends CSRs ahead to be verified
     "expand": {"kinds", "providers/resources", "canonical", "memory"},
     "observe": {"providers/protocol"},
     "diff": set(),

@@ -15,6 +15,7 @@ from reconciler.load.secrets import WORDS, find_secrets, place
 from reconciler.memory import uncollected
 from reconciler.model.estate import Estate
 from reconciler.model.manifest import Finding, Manifest, Origin, SubjectRef, Tree
+from reconciler.x509 import ReadAhead
 
 MAX_REFERRED = 64 * 1024  # bytes of a file that a manifest refers to
 
@@ -44,12 +45,15 @@ def load(estate: Estate) -> Tree:
 
 def _load(estate: Estate) -> Tree:
     gathered = _Gathered(Root(Path(estate.root)))
-    for path in _paths(estate, gathered):
-        _file(path, gathered)
+    paths = list(_paths(estate, gathered))
+    with ReadAhead(len(paths)) as ahead:
+        for path in paths:
+            before = len(gathered.manifests)
+            _file(path, gathered)
+            for manifest in gathered.manifests[before:]:
+                _referred(manifest, gathered, ahead)
     if not gathered.manifests and not gathered.frozen and not gathered.why_not:
         gathered.unread("M08", "the estate has no manifests at all", Origin("idac.yaml", 1, 1))
-    for manifest in gathered.manifests:
-        _referred(manifest, gathered)
     return Tree(
         manifests=tuple(gathered.manifests),
         findings=tuple(gathered.findings),
@@ -124,7 +128,7 @@ def _secrets(source: Source, starts: list[tuple[int, Parsed]], gathered: _Gather
         gathered.findings.append(Finding("M07", "error", WORDS, subject, Origin(source.path, line, column)))
 
 
-def _referred(manifest: Manifest, gathered: _Gathered) -> None:
+def _referred(manifest: Manifest, gathered: _Gathered, ahead: ReadAhead) -> None:
     """Read the files a manifest refers to. Whether a file that was not read matters, expanding decides."""
     files = getattr(manifest.spec, "files", None)
     for path, name in files() if files is not None else ():
@@ -147,3 +151,4 @@ def _referred(manifest: Manifest, gathered: _Gathered) -> None:
             )
         else:
             gathered.files[name] = text
+            ahead.feed(text)

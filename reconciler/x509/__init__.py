@@ -5,6 +5,7 @@ not, and naive concatenation breaks PEM). Serials are lower-case hex with colons
 lower-case hex SHA-256; times are RFC 3339 UTC with `Z`, whole seconds.
 """
 
+from reconciler.x509.ahead import ReadAhead
 from reconciler.x509.certificate import Certificate, read_certificate
 from reconciler.x509.comparison import Expected, deviations
 from reconciler.x509.crl import Crl, read_crl
@@ -25,6 +26,7 @@ __all__ = [
     "Expected",
     "LoopbackTls",
     "OcspAnswer",
+    "ReadAhead",
     "Signer",
     "colons",
     "deviations",
