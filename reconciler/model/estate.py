@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property, lru_cache
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr, StringConstraints
@@ -104,7 +105,7 @@ class Estate(_Strict):
         """Starts the name of every policy, entity and mount of this estate."""
         return f"idac-{self.name}-"
 
-    @property
+    @cached_property
     def mounts(self) -> Mounts:
         """Where bootstrap mounts this estate's engines and login methods."""
         return Mounts(
@@ -126,6 +127,7 @@ class Mounts(_Strict):
     run: StrictStr  # AppRole auth of the runners
 
 
+@lru_cache(maxsize=256)  # asked several times a credential
 def seconds(duration: str) -> int:
     """`90s`, `15m`, `12h`, `30d` -> seconds."""
     return int(duration[:-1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[duration[-1]]

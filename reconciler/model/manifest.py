@@ -55,15 +55,14 @@ class Manifest:
     labels: Mapping[str, str] = field(default_factory=dict)
     previously: tuple[str, ...] = ()
     locate: Callable[[tuple[str | int, ...]], Origin] | None = field(default=None, compare=False, repr=False)
+    ref: SubjectRef = field(init=False, compare=False, repr=False)  # what other manifests, plans and records use
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "ref", SubjectRef(self.kind.lower(), self.name))  # asked for a dozen times
 
     def at(self, *path: str | int) -> Origin:
         """Where the value at `path` stands, such as `at("spec", "roles", 0)`; else where the document begins."""
         return self.locate(path) if self.locate is not None else self.origin
-
-    @property
-    def ref(self) -> SubjectRef:
-        """The reference other manifests, plans and records use."""
-        return SubjectRef(self.kind.lower(), self.name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import reconciler.providers.ca.resources as ca
 from reconciler.errors import InvalidInput
 from reconciler.kinds.certificate_profile.spec import CertificateProfile
@@ -20,6 +22,7 @@ def expand(manifest: Manifest, world: World) -> Expansion:
         return Expansion((), (Finding("X01", "error", str(error), str(manifest.ref), where),), complete=False)
 
 
+@lru_cache(maxsize=256)  # asked once a credential
 def ca_profile(name: str, spec: CertificateProfile) -> ca.Profile:
     """The spec in the CA provider's terms."""
     return ca.Profile(

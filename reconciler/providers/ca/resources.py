@@ -107,16 +107,7 @@ class Profile:
     @property
     def content(self) -> Fields:
         """What a certificate is compared with. All lists are sorted; EKUs are dotted OIDs."""
-        return {
-            "key_type": self.key_type,
-            "key_bits": self.key_bits,
-            "key_usages": _backend_usages(self.key_usages),
-            "ext_key_usages": sorted(EXT_KEY_USAGES.get(name, name) for name in self.ext_key_usages),
-            "policy_oids": sorted(self.policy_oids),
-            "subject": {"organization": sorted(self.organization), "ou": sorted(self.ou)},
-            "lifetime": self.lifetime,
-            "longest": self.lifetime + BACKDATE + SLACK,
-        }
+        return _content(self)
 
     @property
     def digest(self) -> str:
@@ -124,7 +115,22 @@ class Profile:
         return _digest(self)
 
 
-@lru_cache(maxsize=256)  # asked once a certificate, and there are thousands of those to a profile
+# Asked once a certificate, and there are thousands of those to a profile: one object for all of them.
+@lru_cache(maxsize=256)
+def _content(spec: Profile) -> Fields:
+    return {
+        "key_type": spec.key_type,
+        "key_bits": spec.key_bits,
+        "key_usages": _backend_usages(spec.key_usages),
+        "ext_key_usages": sorted(EXT_KEY_USAGES.get(name, name) for name in spec.ext_key_usages),
+        "policy_oids": sorted(spec.policy_oids),
+        "subject": {"organization": sorted(spec.organization), "ou": sorted(spec.ou)},
+        "lifetime": spec.lifetime,
+        "longest": spec.lifetime + BACKDATE + SLACK,
+    }
+
+
+@lru_cache(maxsize=256)
 def _digest(spec: Profile) -> str:
     return digest(spec.content)
 
