@@ -9,9 +9,11 @@ from types import MappingProxyType
 from reconciler.kinds.certificate_profile.expand import expand as expand_certificate_profile
 from reconciler.kinds.certificate_profile.spec import CertificateProfile
 from reconciler.kinds.credentials import expand_subject
+from reconciler.kinds.device.spec import Device
 from reconciler.kinds.expansion import Expansion, World
 from reconciler.kinds.role.expand import expand as expand_role
 from reconciler.kinds.role.spec import Role
+from reconciler.kinds.staff.spec import Staff
 from reconciler.kinds.subject import SubjectSpec
 from reconciler.kinds.trader.spec import Trader
 from reconciler.model.manifest import Manifest, Spec
@@ -33,9 +35,11 @@ class Kind:
 KINDS: Mapping[str, Kind] = MappingProxyType(
     {
         "Trader": Kind(Trader, expand_subject),
+        "Staff": Kind(Staff, expand_subject),
+        "Device": Kind(Device, expand_subject),
         "Role": Kind(Role, expand_role),
         "CertificateProfile": Kind(CertificateProfile, expand_certificate_profile),
     }
 )
 # Kinds of the format that this version does not read yet: their manifests are refused by name.
-LATER = frozenset({"Staff", "Device", "Bot", "MfaTier"})
+LATER = frozenset({"Bot", "MfaTier"})

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
+from reconciler.kinds.device.spec import Device
+from reconciler.kinds.person import Person
 from reconciler.kinds.role.spec import Role
 from reconciler.kinds.trader.spec import Trader
 from reconciler.model.manifest import Finding, Manifest
@@ -12,13 +14,13 @@ from reconciler.rules.view import View
 
 def declared_only(view: View) -> Iterator[Finding]:
     """R14: what is written down and read, but held to by nothing yet."""
-    declared: Mapping[str, Callable[[Trader], object]] = {
-        "mfaTier": lambda s: s.mfa_tier,
-        "devices": lambda s: s.devices,
-        "marketAccess": lambda s: s.market_access,
-    }
-    for name, get in declared.items():
-        yield from _declared(f"{name} of", [(m, ("spec", name)) for m, s in view.staying if get(s)])
+    people = list(view.staying(Person))
+    attested = [(m, ("spec", "attestation")) for m, s in view.staying(Device) if s.attestation is not None]
+    trading = [(m, ("spec", "marketAccess")) for m, s in view.staying(Trader) if s.market_access]
+    yield from _declared("mfaTier of", [(m, ("spec", "mfaTier")) for m, s in people if s.mfa_tier])
+    yield from _declared("devices of", [(m, ("spec", "devices")) for m, s in people if s.devices])
+    yield from _declared("marketAccess of", trading)
+    yield from _declared("attestation of device", attested)
     asked: Mapping[str, Callable[[Role], object]] = {
         "requires": lambda r: r.requires.mfa_tier or r.requires.device_attested,
         "permissions": lambda r: r.permissions,

@@ -10,11 +10,15 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 
+from reconciler.kinds.person import Person
+from reconciler.kinds.subject import SubjectSpec
+from reconciler.kinds.trader.spec import Trader
 from reconciler.memory import uncollected
 from reconciler.model.estate import Estate
 from reconciler.model.manifest import Finding, SubjectRef, Tree
+from reconciler.rules import devices
 from reconciler.rules.declared import declared_only
-from reconciler.rules.view import View, dangling, finding, several, shared
+from reconciler.rules.view import View, dangling, dangling_person, finding, several, shared
 
 SOON = timedelta(days=30)
 
@@ -38,26 +42,33 @@ def _duplicate_names(view: View) -> Iterator[Finding]:
 
 def _duplicate_short_codes(view: View) -> Iterator[Finding]:
     """R02: a MiFID short code names one person, at every venue, for ever; leavers keep theirs."""
-    for same in several((s.mifid.short_code, m) for m, s in view.traders):
+    for same in several((s.mifid.short_code, m) for m, s in view.every(Trader)):
         yield from shared(same, "R02", "MiFID short code", "spec", "mifid", "shortCode")
 
 
 def _duplicate_person_ids(view: View) -> Iterator[Finding]:
-    """R03: one person, one Trader."""
-    for same in several((s.person_id, m) for m, s in view.traders):
+    """R03: one person, one manifest: whoever trades and has other duties too is one Trader with more roles."""
+    for same in several((s.person_id, m) for m, s in view.every(Person)):
         yield from shared(same, "R03", "personId", "spec", "personId")
+
+
+def _shared_names(view: View) -> Iterator[Finding]:
+    """R15: a bare name is one person, because supervisors and owners are named bare."""
+    for same in several((m.name, m) for m, _ in view.every(Person)):
+        if len({m.kind for m in same}) > 1:
+            yield from shared(same, "R15", "name", "metadata", "name")
 
 
 def _dangling_roles(view: View) -> Iterator[Finding]:
     """R04: a role that is not there."""
-    for manifest, spec in view.staying:
+    for manifest, spec in view.staying(SubjectSpec):
         for index, role in enumerate(spec.roles):
             yield from dangling(view, "R04", manifest, SubjectRef("role", role), "Role", "spec", "roles", index)
 
 
 def _dangling_profiles(view: View) -> Iterator[Finding]:
     """R05: a certificate profile that is not there."""
-    for manifest, spec in view.staying:
+    for manifest, spec in view.staying(SubjectSpec):
         for index, credential in enumerate(spec.credentials):
             target = SubjectRef("certificateprofile", credential.profile)
             path = ("spec", "credentials", index, "profile")
@@ -65,25 +76,17 @@ def _dangling_profiles(view: View) -> Iterator[Finding]:
 
 
 def _supervisors(view: View) -> Iterator[Finding]:
-    """R06: a supervisor that is not there, is the trader, or has left (who then supervises nobody)."""
-    for manifest, spec in view.staying:
-        if spec.supervisor is None:
-            continue
-        path = ("spec", "supervisor")
+    """R06: a supervisor that is not there, is the person, or has left (who then supervises nobody)."""
+    for manifest, spec in view.staying(Person):
         if spec.supervisor == manifest.name:
-            yield finding("R06", "error", "nobody supervises themself", manifest, *path)
-        elif spec.supervisor in view.left:
-            message = f"supervisor {spec.supervisor} has left: name another"
-            yield finding("R06", "error", message, manifest, *path)
-        else:
-            target = SubjectRef("trader", spec.supervisor)
-            yield from dangling(view, "R06", manifest, target, "Trader", *path)
+            yield finding("R06", "error", "nobody supervises themself", manifest, "spec", "supervisor")
+        elif spec.supervisor is not None:
+            yield from dangling_person(view, "R06", manifest, "supervisor", spec.supervisor, "spec", "supervisor")
 
 
 def _supervisor_cycles(view: View) -> Iterator[Finding]:
     """R07: a ring of supervisors supervises nobody. Every member of it is named."""
-    above = {m.name: s.supervisor for m, s in view.staying if s.supervisor not in (None, m.name)}
-    manifests = {m.name: m for m, _ in view.traders}
+    above = {m.name: s.supervisor for m, s in view.staying(Person) if s.supervisor not in (None, m.name)}
     ring_of: dict[str, tuple[str, ...]] = {}
     done: set[str] = set()
     for start in above:
@@ -99,7 +102,7 @@ def _supervisor_cycles(view: View) -> Iterator[Finding]:
         done.update(trail)
     for name, ring in sorted(ring_of.items()):
         message = f"supervisors form a ring: {' → '.join((*ring, ring[0]))}"
-        yield finding("R07", "error", message, manifests[name], "spec", "supervisor")
+        yield finding("R07", "error", message, view.people[name], "spec", "supervisor")
 
 
 def _conflicting_roles(view: View) -> Iterator[Finding]:
@@ -107,7 +110,7 @@ def _conflicting_roles(view: View) -> Iterator[Finding]:
     conflicts = {
         frozenset((name, other)) for name, (_, role) in view.roles.items() for other in role.conflicts_with
     }
-    for manifest, spec in view.staying:
+    for manifest, spec in view.staying(SubjectSpec):
         for index, role in enumerate(spec.roles):
             for earlier in spec.roles[:index]:
                 if frozenset((role, earlier)) in conflicts:
@@ -128,7 +131,7 @@ def _dangling_conflicts(view: View) -> Iterator[Finding]:
 
 def _expired_access(view: View) -> Iterator[Finding]:
     """R10: market access whose last day is over."""
-    for manifest, spec in view.staying:
+    for manifest, spec in view.staying(Trader):
         for index, access in enumerate(spec.market_access):
             if access.not_after < view.today:
                 message = f"market access to {', '.join(access.venues)} ended {access.not_after}"
@@ -137,7 +140,7 @@ def _expired_access(view: View) -> Iterator[Finding]:
 
 def _ending_soon(view: View) -> Iterator[Finding]:
     """R11: employment that ends within 30 days."""
-    for manifest, spec in view.staying:
+    for manifest, spec in view.staying(Person):
         end = spec.employment.end
         if end is not None and end - view.today <= SOON:
             message = f"employment ends {end}: everything is contained the day after"
@@ -146,7 +149,7 @@ def _ending_soon(view: View) -> Iterator[Finding]:
 
 def _unused_roles(view: View) -> Iterator[Finding]:
     """R12: a role that nobody holds."""
-    held = {role for _, spec in view.staying for role in spec.roles}
+    held = {role for _, spec in view.staying(SubjectSpec) for role in spec.roles}
     for name, (manifest, _) in view.roles.items():
         if name not in held:
             yield finding("R12", "info", f"nobody holds role {name}", manifest, "metadata", "name")
@@ -173,6 +176,7 @@ _RULES: tuple[Callable[[View], Iterator[Finding]], ...] = (
     _duplicate_names,
     _duplicate_short_codes,
     _duplicate_person_ids,
+    _shared_names,
     _dangling_roles,
     _dangling_profiles,
     _supervisors,
@@ -183,5 +187,6 @@ _RULES: tuple[Callable[[View], Iterator[Finding]], ...] = (
     _ending_soon,
     _unused_roles,
     _renames,
+    *devices.RULES,
     declared_only,
 )

@@ -6,10 +6,15 @@ from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
+from typing import TypeVar
 
+from reconciler.kinds.person import Person
 from reconciler.kinds.role.spec import Role
-from reconciler.kinds.trader.spec import Trader
+from reconciler.kinds.subject import SubjectSpec
 from reconciler.model.manifest import Finding, Manifest, Severity, SubjectRef, Tree
+
+PERSON_KINDS = ("trader", "staff")
+S = TypeVar("S", bound=SubjectSpec)
 
 
 @dataclass(slots=True)
@@ -18,21 +23,26 @@ class View:
 
     tree: Tree
     today: date
-    traders: list[tuple[Manifest, Trader]] = field(init=False)
+    subjects: list[tuple[Manifest, SubjectSpec]] = field(init=False)
     roles: dict[str, tuple[Manifest, Role]] = field(init=False)
+    people: dict[str, Manifest] = field(init=False)  # by bare name, as supervisors and owners are named
     refs: frozenset[SubjectRef] = field(init=False)
-    left: frozenset[str] = field(init=False)
+    left: frozenset[SubjectRef] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.traders = [(m, m.spec) for m in self.tree.manifests if isinstance(m.spec, Trader)]
+        self.subjects = [(m, m.spec) for m in self.tree.manifests if isinstance(m.spec, SubjectSpec)]
         self.roles = {m.name: (m, m.spec) for m in self.tree.manifests if isinstance(m.spec, Role)}
+        self.people = {m.name: m for m, spec in self.subjects if isinstance(spec, Person)}
         self.refs = frozenset(m.ref for m in self.tree.manifests)
-        self.left = frozenset(m.name for m, s in self.traders if s.lifecycle(self.today)[0] == "left")
+        self.left = frozenset(m.ref for m, s in self.subjects if s.lifecycle(self.today)[0] == "left")
 
-    @property
-    def staying(self) -> Iterator[tuple[Manifest, Trader]]:
-        """The traders who have not left: what a leaver's manifest refers to does not matter any more."""
-        return ((m, s) for m, s in self.traders if m.name not in self.left)
+    def every(self, kind: type[S]) -> Iterator[tuple[Manifest, S]]:
+        """The subjects of that kind, leavers too."""
+        return ((m, spec) for m, spec in self.subjects if isinstance(spec, kind))
+
+    def staying(self, kind: type[S]) -> Iterator[tuple[Manifest, S]]:
+        """Those who have not left: what a leaver's manifest refers to does not matter any more."""
+        return ((m, spec) for m, spec in self.every(kind) if m.ref not in self.left)
 
 
 def finding(code: str, severity: Severity, message: str, manifest: Manifest, *path: str | int) -> Finding:
@@ -49,6 +59,21 @@ def dangling(
     elif target not in view.refs:
         hint = " (not every file was read)" if not view.tree.absence_is_intent else ""
         yield finding(code, "error", f"there is no {kind} {target.name}{hint}", manifest, *path)
+
+
+def dangling_person(
+    view: View, code: str, manifest: Manifest, what: str, name: str, *path: str | int
+) -> Iterator[Finding]:
+    """A person, named bare, who is not there, is there and not valid, or has left."""
+    person = view.people.get(name)
+    if person is not None:
+        if person.ref in view.left:
+            yield finding(code, "error", f"{what} {name} has left: name another", manifest, *path)
+    elif any(SubjectRef(kind, name) in view.tree.frozen for kind in PERSON_KINDS):
+        yield finding(code, "error", f"{what} {name} is there but not valid", manifest, *path)
+    else:
+        hint = " (not every file was read)" if not view.tree.absence_is_intent else ""
+        yield finding(code, "error", f"there is no Trader or Staff {name}{hint}", manifest, *path)
 
 
 def shared(same: list[Manifest], code: str, what: str, *path: str) -> Iterator[Finding]:
