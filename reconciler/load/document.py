@@ -4,34 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Any, TypeVar
 
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 
 from reconciler import yaml12
-from reconciler.kinds.fields import Ident, Name, Text, unique
+from reconciler.kinds.envelope import Envelope, Metadata
 from reconciler.kinds.registry import KINDS, LATER, Kind
 from reconciler.load.words import explain, nearest, shortened
 from reconciler.model.manifest import Finding, Manifest, Origin, Spec, SubjectRef
 
 S = TypeVar("S", bound=Spec)
-
-
-class Metadata(Spec):
-    """`metadata`: the name, labels for people, and the name it had before."""
-
-    name: Name
-    labels: dict[Ident, Text] = Field(default_factory=dict)
-    previously: Annotated[tuple[Name, ...], unique] = ()
-
-
-class Envelope(Spec):
-    """What every manifest has, whatever its kind."""
-
-    api_version: Literal["idac/v1"] = Field(alias="apiVersion")
-    kind: str
-    metadata: Metadata
-    spec: Any  # judged by the kind
 
 
 @dataclass(frozen=True, slots=True)
