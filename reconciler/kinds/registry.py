@@ -11,6 +11,8 @@ from reconciler.kinds.certificate_profile.spec import CertificateProfile
 from reconciler.kinds.credentials import expand_subject
 from reconciler.kinds.device.spec import Device
 from reconciler.kinds.expansion import Expansion, World
+from reconciler.kinds.mfa_tier.expand import expand as expand_mfa_tier
+from reconciler.kinds.mfa_tier.spec import MfaTier
 from reconciler.kinds.role.expand import expand as expand_role
 from reconciler.kinds.role.spec import Role
 from reconciler.kinds.staff.spec import Staff
@@ -37,9 +39,10 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "Trader": Kind(Trader, expand_subject),
         "Staff": Kind(Staff, expand_subject),
         "Device": Kind(Device, expand_subject),
+        "MfaTier": Kind(MfaTier, expand_mfa_tier),
         "Role": Kind(Role, expand_role),
         "CertificateProfile": Kind(CertificateProfile, expand_certificate_profile),
     }
 )
 # Kinds of the format that this version does not read yet: their manifests are refused by name.
-LATER = frozenset({"Bot", "MfaTier"})
+LATER = frozenset({"Bot"})

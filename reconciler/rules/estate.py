@@ -7,7 +7,7 @@ freezes every grant. None of them stands in the way of containment.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from datetime import date, timedelta
 
 from reconciler.kinds.person import Person
@@ -16,7 +16,7 @@ from reconciler.kinds.trader.spec import Trader
 from reconciler.memory import uncollected
 from reconciler.model.estate import Estate
 from reconciler.model.manifest import Finding, SubjectRef, Tree
-from reconciler.rules import devices
+from reconciler.rules import devices, tiers
 from reconciler.rules.declared import declared_only
 from reconciler.rules.view import View, dangling, dangling_person, finding, several, shared
 
@@ -28,6 +28,7 @@ def check(tree: Tree, estate: Estate, today: date) -> tuple[Finding, ...]:
     with uncollected():
         view = View(tree, today)
         found = [made for rule in _RULES for made in rule(view)]
+        found += _holders_of_faulty_roles(view, {f.subject for f in found if f.severity == "error"})
     return tuple(sorted(found, key=lambda f: (f.origin is None, f.origin or ("", 0, 0), f.code, f.message)))
 
 
@@ -172,6 +173,16 @@ def _renames(view: View) -> Iterator[Finding]:
                 yield finding("R13", "error", message, manifest, *path)
 
 
+def _holders_of_faulty_roles(view: View, faulty: Set[str | None]) -> Iterator[Finding]:
+    """R24: a role that one of these checks finds fault with is granted to nobody until it is mended."""
+    for manifest, spec in view.staying(SubjectSpec):
+        for index, role in enumerate(spec.roles):
+            if f"role/{role}" in faulty:
+                yield finding(
+                    "R24", "error", f"role {role} has a fault of its own", manifest, "spec", "roles", index
+                )
+
+
 _RULES: tuple[Callable[[View], Iterator[Finding]], ...] = (
     _duplicate_names,
     _duplicate_short_codes,
@@ -188,5 +199,6 @@ _RULES: tuple[Callable[[View], Iterator[Finding]], ...] = (
     _unused_roles,
     _renames,
     *devices.RULES,
+    *tiers.RULES,
     declared_only,
 )

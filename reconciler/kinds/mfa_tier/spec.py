@@ -1,0 +1,89 @@
+"""`kind: MfaTier`: how strongly somebody must prove who they are, and who holds them to it.
+
+Levels are those of NIST SP 800-63B (AAL 1 to 3); `acr` is the value an identity provider puts into its tokens,
+such as `phr` and `phrh` of OpenID's Extended Authentication Profile.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, StrictBool, StrictInt, StrictStr, model_validator
+
+from reconciler.kinds.fields import Amount, Currency, Duration, Ident, pattern, refuse, unique
+from reconciler.kinds.role.spec import Permission
+from reconciler.model.manifest import Spec
+
+Method = Literal["totp", "webauthn", "piv", "hsm"]
+Enforcer = Literal["vault", "idp", "gateway"]
+# The highest level that each method alone can reach (SP 800-63B, section 4 and 5.1).
+REACHES: dict[Method, int] = {"totp": 2, "webauthn": 3, "piv": 3, "hsm": 3}
+Aaguid = Annotated[
+    StrictStr,
+    pattern(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "an AAGUID in lower case"),
+]
+
+
+class WebAuthn(Spec):
+    """Which authenticators count (WebAuthn Level 2, sections 5.4.7 and 6.1)."""
+
+    aaguids: Annotated[tuple[Aaguid, ...], unique] = ()
+    attestation: Literal["none", "required"] = "none"
+    backup_eligible: StrictBool = Field(default=True, alias="backupEligible")  # may the key leave its device?
+    user_verification: Literal["preferred", "required"] = Field(default="required", alias="userVerification")
+    algs: Annotated[tuple[StrictInt, ...], unique] = (-7,)  # COSE algorithm identifiers; -7 is ES256
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.aaguids and self.attestation != "required":
+            raise refuse("lists aaguids without attestation: required: then any software could claim one")
+        return self
+
+
+class NotionalOver(Spec):
+    """More than so many whole units of a currency."""
+
+    ccy: Currency
+    amount: Amount
+
+
+class When(Spec):
+    """What must hold for a step-up; everything said must."""
+
+    notional_over: NotionalOver | None = Field(default=None, alias="notionalOver")
+    outside: Literal["desk-hours"] | None = None
+
+
+class StepUp(Spec):
+    """An action that asks for a fresh proof."""
+
+    on: Permission
+    when: When | None = None
+
+
+class MfaTier(Spec):
+    """`spec` of `kind: MfaTier`."""
+
+    aal: Annotated[StrictInt, Field(ge=1, le=3)]
+    acr: Ident
+    methods: Annotated[tuple[Method, ...], unique] = Field(min_length=1)
+    webauthn: WebAuthn | None = None
+    enforced_by: Annotated[tuple[Enforcer, ...], unique] = Field(alias="enforcedBy", min_length=1)
+    max_auth_age: Duration | None = Field(default=None, alias="maxAuthAge")
+    step_up: tuple[StepUp, ...] = Field(default=(), alias="stepUp", max_length=32)
+
+    @model_validator(mode="after")
+    def _keeps_its_promise(self) -> Self:
+        weak = [m for m in self.methods if REACHES[m] < self.aal]
+        if weak:
+            raise refuse(f"promises AAL {self.aal}, which {' and '.join(weak)} cannot reach (NIST SP 800-63B)")
+        if self.webauthn is not None and "webauthn" not in self.methods:
+            raise refuse("has rules for webauthn, which is not among its methods")
+        if self.aal == 3 and "webauthn" in self.methods:
+            rules = self.webauthn or WebAuthn()
+            if rules.backup_eligible or rules.attestation != "required" or rules.user_verification != "required":
+                raise refuse(
+                    "promises AAL 3 by webauthn: that takes backupEligible: false, attestation: required and "
+                    "userVerification: required (NIST SP 800-63B, 5.1.9)"
+                )
+        return self
