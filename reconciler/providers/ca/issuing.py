@@ -51,7 +51,8 @@ class Issuing:
         }
         path = f"{self._estate.mounts.pki}/sign/{fields['profile']}"
         pem = join_pem(str(self._clients("grant").write(path, body).data["certificate"]))
-        faults = (*deviations(pem, authority, expected(desired)), *self._traps(desired, pem))
+        made = read_certificate(pem)
+        faults = (*deviations(pem, authority, expected(desired)), *self._traps(desired, made))
         if faults:
             self._discard(desired, pem, faults)
             raise Rejected(
@@ -59,7 +60,7 @@ class Issuing:
                 f" {'; '.join(faults)}; it was revoked and not delivered",
                 remedy=f"plan again, and see what changed the PKI role {fields['profile']}",
             )
-        return Issued(read_certificate(pem), pem, authority)
+        return Issued(made, pem, authority)
 
     def reuse(self, desired: Resource, serial: str, authority: str) -> Issued | None:
         """A certificate that already exists, if it is good and exactly what is desired.
@@ -79,9 +80,8 @@ class Issuing:
             return None
         return Issued(certificate, pem, authority)
 
-    def _traps(self, desired: Resource, pem: str) -> Iterator[str]:
+    def _traps(self, desired: Resource, made: Certificate) -> Iterator[str]:
         """What a role can do to a new certificate that the certificate itself does not show."""
-        made = read_certificate(pem)
         if not self._clients("plan").read(f"{self._estate.mounts.pki}/cert/{made.serial}").found:
             yield "the CA did not keep it (no_store), so nothing could list or revoke it"
         begin, end, now = (datetime.fromisoformat(t) for t in (made.not_before, made.not_after, self._clock()))

@@ -133,7 +133,16 @@ def deliver(
 
 def delivered(client: Client, estate: Estate, name: str) -> Mapping[str, str]:
     """The data of one delivery; empty when there is none."""
-    return client.read(f"{estate.mounts.kv}/data/{CERTIFICATES}/{name}").data.get("data") or {}
+    return whole(client, estate, name)[1]
+
+
+def whole(client: Client, estate: Estate, name: str) -> tuple[Entry, Mapping[str, str]]:
+    """One delivery as it stands now with its data, in one request; both empty when there is none."""
+    shown = client.read(f"{estate.mounts.kv}/data/{CERTIFICATES}/{name}").data
+    about = shown.get("metadata") or {"destroyed": True}
+    standing = not about["destroyed"] and not about["deletion_time"]
+    made = Entry(about.get("custom_metadata") or {}, int(about.get("version") or 0), standing)
+    return made, shown.get("data") or {}
 
 
 def withdraw(client: Client, estate: Estate, name: str) -> None:

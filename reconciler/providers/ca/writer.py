@@ -29,6 +29,7 @@ class CaWriter:
         self._revoker = Revoker(clients, estate, run_id, clock)
         self._issuing = Issuing(clients, estate, self._revoker, clock)
         self._crl = CrlKeeper(clients, estate)
+        self._known_authority = ""
 
     def apply(self, change: Change, known: Known) -> Fields:
         """Do it, read it back, and say with which serials and versions. Raises `IdacError`."""
@@ -126,9 +127,7 @@ class CaWriter:
         return said | {"previous": facts["serial"], "previous_until": min(rfc3339(until), facts["not_after"])}
 
     def _check_stored(self, name: str, made: store.Entry, data: dict[str, str]) -> None:
-        plan = self._clients("plan")
-        standing = store.read_entry(plan, self._estate, name)
-        if standing != made or store.delivered(plan, self._estate, name) != data:
+        if store.whole(self._clients("plan"), self._estate, name) != (made, data):
             raise Rejected(f"the delivery {name} does not say what was written", remedy="plan again")
 
     def _revoke(self, change: Change) -> Fields:
@@ -154,7 +153,10 @@ class CaWriter:
         return lambda: store.delivered(plan, estate, name).get(PEM, "") if name else ""
 
     def _authority(self) -> str:
-        return issuer(self._clients("plan"), self._estate)
+        """The issuing certificate, asked for once a run: what another one signs fails every check against it."""
+        if not self._known_authority:
+            self._known_authority = issuer(self._clients("plan"), self._estate)
+        return self._known_authority
 
 
 def _desired(change: Change) -> Resource:

@@ -1,7 +1,7 @@
 """Changes identity entities: taking (as contain) and giving (as grant). Every write is read back.
 
 Writing an entity replaces its metadata and keeps what is left out of its policies; enabling it revives its
-tokens; posting an alias that another entity holds moves it. Each of these is dealt with below.
+tokens. Each of these is dealt with below.
 """
 
 from __future__ import annotations
@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from reconciler.errors import Refused, Rejected
+from reconciler.errors import Rejected
 from reconciler.model.change import Change
 from reconciler.model.estate import Estate
 from reconciler.model.manifest import SubjectRef
 from reconciler.model.resource import Fields, Resource
 from reconciler.providers.protocol import Clients
 from reconciler.providers.vault import holds
+from reconciler.providers.vault.aliases import Aliases
 from reconciler.providers.vault.ownership import ESTATE_MARK, HOLD_MARK, STATE_MARK, SUBJECT_MARK, aliases
 from reconciler.providers.vault.policies import spell
 from reconciler.providers.vault.resources import entity_name
@@ -35,6 +36,7 @@ class EntityWriter:
     ) -> None:
         self._clients, self._estate, self._tokens = clients, estate, tokens
         self._run_id, self._clock = run_id, clock
+        self._aliases = Aliases(clients)
 
     def apply(self, change: Change) -> Fields:
         """Do it, read it back, and say with which id. Raises `IdacError`."""
@@ -102,9 +104,10 @@ class EntityWriter:
         if standing.found and not self._own_unfinished(standing.data, desired):
             raise Rejected(f"entity {name}: {CHANGED}", remedy=REPLAN)
         body = {"policies": spell(desired.fields["policies"]), "disabled": "false"}
-        self._clients("grant").write(path, {**body, "metadata": self._marks(change, {}, "active")})
-        entity = self._clients("plan").read(path).data
-        self._add_aliases(desired, entity)
+        made = self._clients("grant").write(path, {**body, "metadata": self._marks(change, {}, "active")})
+        # Only a new entity is answered with its id.
+        entity = standing.data if standing.found else made.data or self._clients("plan").read(path).data
+        self._aliases.add(desired, entity)
         return self._check(desired, str(entity["id"]))
 
     def _own_unfinished(self, entity: Mapping[str, Any], desired: Resource) -> bool:
@@ -121,14 +124,14 @@ class EntityWriter:
         if shown["disabled"] and not desired.fields["disabled"]:
             # Enabling an entity revives its tokens: the old ones go first.
             self._tokens.revoke(str(entity["id"]), fresh=True)
-        self._drop_aliases(desired, entity)
+        self._aliases.drop(desired, entity)
         body = {
             "policies": spell(desired.fields["policies"]),
             "disabled": spell(bool(desired.fields["disabled"])),
             "metadata": self._marks(change, entity, str(desired.fields["state"]), desired),
         }
         self._clients("grant").write(self._name_path(change, entity), body)
-        self._add_aliases(desired, entity)
+        self._aliases.add(desired, entity)
         return self._check(desired, str(entity["id"]), renamed=True)
 
     def _release(self, change: Change) -> Fields:
@@ -142,31 +145,6 @@ class EntityWriter:
         return {"released": str(change.subject)}
 
     # -- entities: parts -------------------------------------------------------------------------------
-
-    def _add_aliases(self, desired: Resource, entity: Mapping[str, Any]) -> None:
-        held = aliases(entity)
-        for alias in desired.fields["aliases"]:
-            if alias in held:
-                continue
-            mount, name = alias.split(":", 1)
-            accessor = self._clients("plan").read("sys/auth").data[f"{mount}/"]["accessor"]
-            grant = self._clients("grant")
-            # Posting an alias that another entity holds would silently move it: ask first, refuse.
-            question = {"alias_name": name, "alias_mount_accessor": accessor}
-            (found,) = grant.ask_many("identity/lookup/entity", [question])
-            owner = found.data.get("id") if found.status == 200 else None
-            if owner not in (None, entity["id"]):
-                raise Refused(
-                    f"alias {alias} is held by another entity, {owner}",
-                    remedy="find out who gave it away; an alias is never taken over",
-                )
-            body = {"name": name, "canonical_id": entity["id"], "mount_accessor": accessor}
-            grant.write("identity/entity-alias", body)
-
-    def _drop_aliases(self, desired: Resource, entity: Mapping[str, Any]) -> None:
-        for alias, id_ in aliases(entity).items():
-            if alias not in desired.fields["aliases"]:
-                self._clients("contain").delete(f"identity/entity-alias/id/{id_}")
 
     def _rename(self, change: Change, entity: Mapping[str, Any]) -> None:
         """Give a renamed entity its name back: the logins reach entities by their names alone."""
