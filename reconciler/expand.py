@@ -13,15 +13,18 @@ from reconciler.kinds.registry import KINDS
 from reconciler.kinds.subject import SubjectSpec
 from reconciler.memory import uncollected
 from reconciler.model.estate import Estate
-from reconciler.model.manifest import Finding, Manifest, SubjectRef, Tree
-from reconciler.model.resource import Address, Desired, Lifecycle, Resource
+from reconciler.model.manifest import Finding, Lifecycle, Manifest, SubjectRef, Tree
+from reconciler.model.resource import Address, Desired, Resource
+
+_LESS: tuple[Lifecycle, ...] = ("active", "suspended", "left")
 
 
 def expand(tree: Tree, estate: Estate, today: date) -> Desired:
     """Everything the manifests ask for on that day. Suspended and left subjects get a lifecycle and no more.
 
     `findings` are those that only expanding brings to light; an active subject that cannot be expanded in
-    full is frozen. A leaver never is: what its manifest refers to does not matter any more.
+    full is frozen. A leaver never is: what its manifest refers to, or what else is wrong with it, does not matter
+    any more.
     """
     with uncollected():
         return _expand(tree, estate, today)
@@ -30,7 +33,8 @@ def expand(tree: Tree, estate: Estate, today: date) -> Desired:
 def _expand(tree: Tree, estate: Estate, today: date) -> Desired:
     lifecycles, reasons = _lifecycles(tree, today)
     declared = Counter(m.ref for m in tree.manifests)
-    frozen = {*tree.frozen, *(ref for ref, count in declared.items() if count > 1)}  # which one counts?
+    doubtful = tree.frozen | {ref for ref, count in declared.items() if count > 1}  # which one counts?
+    frozen = {ref for ref in doubtful if lifecycles.get(ref, "active") == "active"}
     resources: dict[Address, Resource] = {}
     findings: list[Finding] = []
     for subjects in (False, True):  # rules first: what refers to a rule that does not hold up is not expanded
@@ -60,14 +64,17 @@ def _expand(tree: Tree, estate: Estate, today: date) -> Desired:
 
 
 def _lifecycles(tree: Tree, today: date) -> tuple[dict[SubjectRef, Lifecycle], dict[SubjectRef, str]]:
-    lifecycles: dict[SubjectRef, Lifecycle] = {}
-    reasons: dict[SubjectRef, str] = {}
+    """Of several documents about one subject, invalid ones included, the one that takes least away counts."""
+    said: defaultdict[SubjectRef, list[tuple[Lifecycle, str]]] = defaultdict(list)
     for manifest in tree.manifests:
         if isinstance(manifest.spec, SubjectSpec):
-            lifecycles[manifest.ref], why = manifest.spec.lifecycle(today)
-            if why:
-                reasons[manifest.ref] = why
-    return lifecycles, reasons
+            said[manifest.ref].append(manifest.spec.lifecycle(today))
+    for ref, life in tree.invalid:
+        said[ref].append(life(today) if life is not None else ("active", ""))
+    sure = {ref: min(lives, key=lambda life: _LESS.index(life[0])) for ref, lives in said.items()}
+    valid = {m.ref for m in tree.manifests if isinstance(m.spec, SubjectSpec)}
+    lifecycles = {ref: life for ref, (life, _) in sure.items() if ref in valid or life != "active"}
+    return lifecycles, {ref: why for ref, (_, why) in sure.items() if why}
 
 
 def _renames(tree: Tree) -> dict[SubjectRef, SubjectRef]:

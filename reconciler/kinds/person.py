@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from reconciler.kinds.fields import Day, Ident, Lei, Name, refuse, unique
 from reconciler.kinds.subject import SubjectSpec
-from reconciler.model.manifest import Spec
-from reconciler.model.resource import Lifecycle
+from reconciler.model.manifest import Life, Lifecycle, Spec
 
 
 class Employment(Spec):
@@ -25,6 +25,18 @@ class Employment(Spec):
         if self.end is not None and self.end < self.start:
             raise refuse("ends before it starts")
         return self
+
+    def life(self, today: date) -> tuple[Lifecycle, str]:
+        """Active, suspended or left on that day, and why. Whoever has not started yet is suspended."""
+        if self.status == "left":
+            return "left", "its manifest says status: left"
+        if self.end is not None and self.end < today:
+            return "left", f"employment ended {self.end}"
+        if self.status == "suspended":
+            return "suspended", "its manifest says status: suspended"
+        if self.start > today:
+            return "suspended", f"employment starts {self.start}"
+        return "active", ""
 
 
 class Person(SubjectSpec):
@@ -43,13 +55,17 @@ class Person(SubjectSpec):
         return self.employment.end
 
     def lifecycle(self, today: date) -> tuple[Lifecycle, str]:
-        """Active, suspended or left on that day, and why. Whoever has not started yet is suspended."""
-        if self.employment.status == "left":
-            return "left", "its manifest says status: left"
-        if self.employment.end is not None and self.employment.end < today:
-            return "left", f"employment ended {self.employment.end}"
-        if self.employment.status == "suspended":
-            return "suspended", "its manifest says status: suspended"
-        if self.employment.start > today:
-            return "suspended", f"employment starts {self.employment.start}"
-        return "active", ""
+        """Active, suspended or left on that day, and why."""
+        return self.employment.life(today)
+
+    @classmethod
+    def still_says(cls, body: Mapping[str, Any]) -> Life | None:
+        """A valid `employment` counts whatever else is wrong; a plain `status` even where its dates are wrong."""
+        said = body.get("employment")
+        try:
+            return Employment.model_validate(said).life
+        except ValidationError:
+            status = said.get("status") if isinstance(said, dict) else None
+        if status not in ("left", "suspended"):
+            return None
+        return Employment.model_construct(start=date.min, status=status).life

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from reconciler.kinds.fields import Name, RelativePath, refuse, unique
-from reconciler.model.manifest import Spec
-from reconciler.model.resource import Lifecycle
+from reconciler.model.manifest import Life, Lifecycle, Spec
 
 
 class Key(Spec):
@@ -55,6 +54,14 @@ class SubjectSpec(Spec):
 
     def lifecycle(self, today: date) -> tuple[Lifecycle, str]:
         """Active, suspended or left on that day, and why. Every kind says it in its own words."""
+        raise NotImplementedError
+
+    @classmethod
+    def still_says(cls, body: Mapping[str, Any]) -> Life | None:
+        """What an invalid `spec` still says of the lifecycle without doubt; None where it says nothing.
+
+        Whoever is to lose everything must not keep it because of a fault elsewhere in the same manifest.
+        """
         raise NotImplementedError
 
     @property

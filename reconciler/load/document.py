@@ -11,8 +11,9 @@ from pydantic import ValidationError
 from reconciler import yaml12
 from reconciler.kinds.envelope import Envelope, Metadata
 from reconciler.kinds.registry import KINDS, LATER, Kind
+from reconciler.kinds.subject import SubjectSpec
 from reconciler.load.words import explain, nearest, shortened
-from reconciler.model.manifest import Finding, Manifest, Origin, Spec, SubjectRef
+from reconciler.model.manifest import Finding, Invalid, Manifest, Origin, Spec, SubjectRef
 
 S = TypeVar("S", bound=Spec)
 
@@ -31,11 +32,18 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """A manifest, or the reference of one that is invalid (`told`), or neither."""
+    """A manifest, or an invalid one whose kind and name can be told, or neither."""
 
     manifest: Manifest | None
-    told: SubjectRef | None
+    invalid: Invalid | None
     findings: tuple[Finding, ...] = ()
+
+    @property
+    def told(self) -> SubjectRef | None:
+        """Whose document this is."""
+        if self.manifest is not None:
+            return self.manifest.ref
+        return self.invalid.ref if self.invalid is not None else None
 
 
 def parse(document: yaml12.Document, index: int, source: Source) -> Parsed:
@@ -59,7 +67,7 @@ def parse(document: yaml12.Document, index: int, source: Source) -> Parsed:
     meta = envelope.metadata
     locate = partial(source.locate, index)
     made = Manifest(envelope.kind, meta.name, spec, origin, index, meta.labels, meta.previously, locate)
-    return Parsed(made, made.ref)
+    return Parsed(made, None)
 
 
 @dataclass(slots=True)
@@ -79,9 +87,8 @@ class _Faults:
         subject = str(told) if told is not None else None
         found = sorted(self.found, key=lambda fault: fault[2:])  # as they stand in the file
         places = ((code, message, Origin(self.file, line, column)) for code, message, line, column in found)
-        return Parsed(
-            None, told, tuple(Finding(code, "error", text, subject, where) for code, text, where in places)
-        )
+        findings = tuple(Finding(code, "error", text, subject, where) for code, text, where in places)
+        return Parsed(None, _invalid(told, value) if told is not None else None, findings)
 
 
 def _validated(model: type[S], value: dict[str, Any], base: tuple[str, ...], faults: _Faults) -> S | None:
@@ -117,3 +124,12 @@ def _told(value: Any) -> SubjectRef | None:
     except ValidationError:
         return None
     return SubjectRef(kind.lower(), name)
+
+
+def _invalid(ref: SubjectRef, value: dict[str, Any]) -> Invalid:
+    """The document as invalid, with what it still says of the subject's lifecycle."""
+    kind = next((known for name, known in KINDS.items() if name.lower() == ref.kind), None)
+    body = value.get("spec")
+    if kind is None or not isinstance(body, dict) or not issubclass(kind.spec, SubjectSpec):
+        return Invalid(ref)
+    return Invalid(ref, kind.spec.still_says(body))

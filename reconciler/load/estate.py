@@ -70,7 +70,7 @@ def load_estate(path: Path) -> Estate:
 
 def _value(name: str, data: bytes, findings: list[Finding]) -> Any:
     reading = yaml12.read(data)
-    faults = [*(f for d in reading.documents for f in d.faults), *([reading.fault] if reading.fault else [])]
+    faults = [*(f for d in reading.documents for f in d.faults), *reading.faults]
     findings += [Finding("M02", "error", f.message, None, Origin(name, f.line, f.column)) for f in faults]
     if faults:
         return None

@@ -14,7 +14,7 @@ from reconciler.load.files import Root, Unreadable, walk
 from reconciler.load.secrets import WORDS, find_secrets, place
 from reconciler.memory import uncollected
 from reconciler.model.estate import Estate
-from reconciler.model.manifest import Finding, Manifest, Origin, SubjectRef, Tree
+from reconciler.model.manifest import Finding, Invalid, Manifest, Origin, Tree
 from reconciler.x509 import ReadAhead
 
 MAX_REFERRED = 64 * 1024  # bytes of a file that a manifest refers to
@@ -25,7 +25,7 @@ class _Gathered:
     root: Root
     manifests: list[Manifest] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
-    frozen: set[SubjectRef] = field(default_factory=set)
+    invalid: list[Invalid] = field(default_factory=list)
     why_not: list[str] = field(default_factory=list)
     files: dict[str, str] = field(default_factory=dict)
     unread_files: dict[str, str] = field(default_factory=dict)
@@ -52,12 +52,12 @@ def _load(estate: Estate) -> Tree:
             _file(path, gathered)
             for manifest in gathered.manifests[before:]:
                 _referred(manifest, gathered, ahead)
-    if not gathered.manifests and not gathered.frozen and not gathered.why_not:
+    if not gathered.manifests and not gathered.invalid and not gathered.why_not:
         gathered.unread("M08", "the estate has no manifests at all", Origin("idac.yaml", 1, 1))
     return Tree(
         manifests=tuple(gathered.manifests),
         findings=tuple(gathered.findings),
-        frozen=frozenset(gathered.frozen),
+        invalid=tuple(gathered.invalid),
         absence_is_intent=not gathered.why_not,
         why_not="; ".join(gathered.why_not[:3]) + ("; …" if len(gathered.why_not) > 3 else ""),
         files=gathered.files,
@@ -95,11 +95,10 @@ def _file(path: str, gathered: _Gathered) -> None:
     gathered.hashes[path] = hashlib.sha256(data).hexdigest()
     reading = yaml12.read(data)
     source = Source(path, data)
-    if reading.fault is not None:
-        fault = reading.fault
+    for fault in reading.faults:
         gathered.unread("M02", fault.message, Origin(path, fault.line, fault.column))
     documents = [(i, d) for i, d in enumerate(reading.documents) if d.value is not None or d.faults]
-    if not documents and reading.fault is None:
+    if not documents and not reading.faults:
         gathered.unread("M02", "the file holds no manifest", Origin(path, 1, 1))
     starts: list[tuple[int, Parsed]] = []
     for index, document in documents:
@@ -113,8 +112,8 @@ def _keep(parsed: Parsed, origin: Origin, gathered: _Gathered) -> None:
     gathered.findings += parsed.findings
     if parsed.manifest is not None:
         gathered.manifests.append(parsed.manifest)
-    elif parsed.told is not None:
-        gathered.frozen.add(parsed.told)
+    elif parsed.invalid is not None:
+        gathered.invalid.append(parsed.invalid)
     else:
         gathered.why_not.append(f"{origin}: it cannot be told whose manifest this is")
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
 Severity = Literal["error", "warning", "info"]
+Lifecycle = Literal["active", "suspended", "left"]
+# The lifecycle on a day, and why. A manifest says it; an invalid one may still say it.
+Life = Callable[[date], tuple[Lifecycle, str]]
 
 
 class Origin(NamedTuple):
@@ -76,18 +80,24 @@ class Finding:
     origin: Origin | None = None
 
 
+class Invalid(NamedTuple):
+    """A document that is no valid manifest. `life` is None where its fault leaves the lifecycle in doubt."""
+
+    ref: SubjectRef
+    life: Life | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Tree:
     """All that was read of the manifests.
 
-    `frozen` names subjects whose manifest is present but invalid: nothing is changed for them.
     `absence_is_intent` is false when a file could not be read, or the tree is empty or partial: then a
     missing manifest does not mean that somebody left. `why_not` says what stood in the way.
     """
 
     manifests: tuple[Manifest, ...]
     findings: tuple[Finding, ...] = ()
-    frozen: frozenset[SubjectRef] = frozenset()
+    invalid: tuple[Invalid, ...] = ()
     absence_is_intent: bool = True
     why_not: str = ""
     files: Mapping[str, str] = field(default_factory=dict)  # what manifests refer to (CSRs): path -> text
@@ -95,6 +105,11 @@ class Tree:
     digest: str = ""  # SHA-256 (hex) over the sorted (path, file SHA-256) pairs
     commit: str | None = None  # git commit of the manifests, None outside git
     dirty: bool = False  # the working tree differs from that commit
+
+    @property
+    def frozen(self) -> frozenset[SubjectRef]:
+        """Whose manifest is present but invalid: nothing is given to them, and no absence is concluded from it."""
+        return frozenset(one.ref for one in self.invalid)
 
     @property
     def errors(self) -> tuple[Finding, ...]:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
-from reconciler.model.manifest import Finding, SubjectRef
+from reconciler.model.manifest import Finding, Lifecycle, SubjectRef
 
 # JSON-like and public: str, int, bool, None, list, dict. No floats (digests), no secrets (ever).
 Value = Any
 Fields = Mapping[str, Value]
 Address = str  # "<provider>.<type>/<path>", such as "ca.certificate/trader/jdoe/mtls"
-Lifecycle = Literal["active", "suspended", "left"]
 
 
 def resource_type(address: Address) -> str:

@@ -42,10 +42,10 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A file's documents. `fault` is what ended the reading early: then documents may be missing."""
+    """A file's documents. Each of `faults` ended the reading of one: then documents may be missing."""
 
     documents: tuple[Document, ...]
-    fault: Fault | None = None
+    faults: tuple[Fault, ...] = ()
 
 
 def _locate(marks: Any, path: Path, *, key: bool) -> Place:

@@ -26,12 +26,10 @@ from yaml.events import (
     StreamStartEvent,
 )
 
-from reconciler.yaml12.document import BROKEN, Document, Fault, Reading
+from reconciler.yaml12.document import BROKEN, Document, Fault
 
-MAX_BYTES: Final = 16 * 1024 * 1024  # of one file
 MAX_DEPTH: Final = 32  # collections inside collections
 MAX_EXPANDED: Final = 10_000  # nodes that the aliases of one file may stand for
-
 
 _TAG: Final = "tag:yaml.org,2002:"
 _LITERALS: Final[dict[str, bool | None]] = {
@@ -44,41 +42,17 @@ _FLOAT: Final = re.compile(
 )
 _MAX_DIGITS: Final = 40
 _FIRST_OF_OTHERS: Final = frozenset(["", *"~nNtTfF0123456789+-."])  # no other plain scalar is more than text
-# What YAML 1.2 calls printable; the byte order mark is refused too, wherever it stands.
-_UNPRINTABLE: Final = re.compile(
-    "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
-)
-
-
-def read(data: bytes) -> Reading:
-    """Every document of a file, and every fault found. Never raises for what is in the file."""
-    if len(data) > MAX_BYTES:
-        return Reading((), Fault(f"the file is larger than {MAX_BYTES // 1024 // 1024} MiB", 1, 1))
-    try:
-        text = data.decode()
-    except UnicodeDecodeError as error:
-        before = data[: error.start].decode()
-        return Reading((), _fault_after(before, "the file is not UTF-8 here"))
-    bad = _UNPRINTABLE.search(text)
-    if bad is not None:
-        what = f"the character U+{ord(bad.group()):04X} may not stand in a manifest"
-        return Reading((), _fault_after(text[: bad.start()], what))
-    return _Reader(text).read()
-
-
-def _fault_after(before: str, message: str) -> Fault:
-    return Fault(message, before.count("\n") + 1, len(before) - before.rfind("\n"))
 
 
 class _Stop(Exception):
-    """The rest of the file is not read."""
+    """The rest of the document is not read."""
 
     def __init__(self, message: str, mark: Any) -> None:
         super().__init__(message)
-        self.fault = Fault(message, mark.line + 1, mark.column + 1)
+        self.message, self.mark = message, mark
 
 
-class _Reader:
+class Reader:
     """Turns events into values and, beside them, marks of the same shape.
 
     Marks of a scalar: its mark. Of a mapping: `(mark, {key: (mark of the key, marks of the value)})`. Of a
@@ -87,12 +61,16 @@ class _Reader:
 
     def __init__(self, text: str) -> None:
         self._next: Callable[[], Any] = CParser(text).get_event
+        self._began = -1  # where the document at hand began, in characters
+        self.fault: Fault | None = None  # why a document broke off
+        self.resume: int | None = None  # the first character at which a later document may begin
         self._anchors: dict[str, tuple[Any, Any, int]] = {}
         self._faults: list[Fault] = []
         self._nodes = 0
         self._expanded = 0
 
-    def read(self) -> Reading:
+    def read(self) -> list[Document]:
+        """The documents up to the end, or to the first that breaks off (`fault`)."""
         documents: list[Document] = []
         try:
             while (event := self._next()).__class__ is not StreamEndEvent:
@@ -101,19 +79,23 @@ class _Reader:
                 elif event.__class__ is not StreamStartEvent:  # pragma: no cover - libyaml's grammar forbids it
                     raise _Stop("a document was expected here", event.start_mark)
         except _Stop as stop:
-            return Reading(tuple(documents), stop.fault)
+            self._break(stop.message, stop.mark)
         except yaml.MarkedYAMLError as error:
-            mark = error.problem_mark or error.context_mark
             problem = error.problem or "this is not YAML"
-            place = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-            return Reading(tuple(documents), Fault(f"this is not YAML: {problem}", *place))
+            self._break(f"this is not YAML: {problem}", error.problem_mark or error.context_mark)
         except yaml.YAMLError:
-            return Reading(tuple(documents), Fault("this is not YAML", 1, 1))
-        return Reading(tuple(documents))
+            self._break("this is not YAML", None)
+        return documents
+
+    def _break(self, message: str, mark: Any) -> None:
+        place = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        self.fault = Fault(message, *place)
+        self.resume = max(mark.index, self._began + 1) if mark else None
 
     def _document(self, start: Any) -> Document:
         self._anchors.clear()
         self._faults = []
+        self._began = start.start_mark.index
         if start.version is not None and tuple(start.version) != (1, 2):
             self._fault("the file declares another YAML version: only 1.2 is read", start.start_mark)
         first = self._next()

@@ -194,6 +194,25 @@ def test_an_unreadable_file_stops_removal_by_deletion_but_not_status_left(firm: 
     assert bob.login() >= 400
 
 
+def test_whoever_left_is_contained_whatever_else_is_wrong_in_the_same_file(firm: Firm) -> None:
+    firm.configure(policy={"autoApprove": True, "removals": {"percent": 100}})
+    left = {"start": "2024-02-01", "status": "left"}
+    for name in ("anna", "bob", "carl"):
+        firm.trader(name)
+    firm.apply()
+    firm.change("anna", employment=left, desks=["no such field"])
+    firm.change("bob", employment={**left, "end": "2026-02-30"}, desk="No Such Desk", roles=["no-such-role"])
+    firm.change("carl", employment=left)
+    carl = firm.root / "traders/carl.yaml"
+    carl.write_text(f"a: [1, 2\n---\n{carl.read_text()}")
+    done = firm.idac("--format", "json", "apply", "--auto-approve", code=5).json  # rules wait for a whole tree
+    gone = {c["subject"] for c in done["outcomes"] if c["address"].startswith("vault.entity/")}
+    assert gone == {"trader/anna", "trader/bob", "trader/carl"}
+    for name in ("anna", "bob", "carl"):
+        assert not firm.admin.read(f"identity/entity/name/{firm.estate.prefix}trader.{name}").data
+    assert {c["phase"] for c in firm.plan()["changes"]} <= {"govern"}
+
+
 def test_more_leavers_than_the_budget_allows_are_refused(firm: Firm) -> None:
     for number in range(6):
         firm.trader(f"t{number}")

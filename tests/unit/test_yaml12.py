@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from reconciler.yaml12 import MAX_BYTES, MAX_DEPTH, MAX_EXPANDED, Document, Fault, read
+from reconciler.yaml12 import MAX_BYTES, MAX_DEPTH, MAX_EXPANDED, MAX_FAULTS, Document, Fault, read
 
 PRINTABLE = st.characters(
     codec="utf-8", exclude_categories=("Cs", "Cc", "Cn"), exclude_characters="\ufeff\ufffe\uffff\u2028\u2029\x85"
@@ -29,7 +29,7 @@ VALUES = st.recursive(
 
 def one(text: str) -> Document:
     reading = read(text.encode())
-    assert reading.fault is None
+    assert reading.faults == ()
     (document,) = reading.documents
     return document
 
@@ -135,15 +135,38 @@ def test_a_file_may_hold_several_documents_each_with_its_place() -> None:
 def test_documents_before_a_syntax_error_are_kept() -> None:
     reading = read(b"a: 1\n---\nb: [\n")
     assert [d.value for d in reading.documents] == [{"a": 1}]
-    assert reading.fault is not None
-    assert "not YAML" in reading.fault.message
-    assert reading.fault.line == 4
+    (fault,) = reading.faults
+    assert "not YAML" in fault.message
+    assert fault.line == 4
+
+
+@pytest.mark.parametrize(
+    "broken", ["b: [1\nc: }", "b: 'x\n", '"', "b: c: d", "[" * 50, "--- [", "%FOO\n%YAML 9.9\nb", "@"]
+)
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r", "\x85", "\u2028"])
+def test_a_document_that_breaks_off_hides_none_after_it(broken: str, end: str) -> None:
+    text = f"a: 1\n---\n{broken}\n---\nc: 3\n--- {{d: 4}}\n".replace("\n", end)
+    reading = read(text.encode())
+    assert len(reading.faults) == 1
+    whole = [d for d in reading.documents if isinstance(d.value, dict)]
+    assert [d.value for d in whole] == [{"a": 1}, {"c": 3}, {"d": 4}]
+    assert whole[1].line == 1 + text[: text.index("c: 3")].count(end)
+
+
+def test_a_file_of_broken_documents_is_read_only_so_far() -> None:
+    assert len(read(b"[\n---\n" * 1000).faults) == MAX_FAULTS
+
+
+@pytest.mark.parametrize(
+    "text", ["a: |\n  ---\n  b", "a: '\n ---'\n", "a: 1\n# ---\n", "a: 1\n---b: 2\n", "a: [\n"]
+)
+def test_only_a_marker_at_the_beginning_of_a_line_begins_a_document(text: str) -> None:
+    assert len(read(text.encode()).documents) <= 1
 
 
 @pytest.mark.parametrize("text", ["[" * 100_000, "{a: " * 100_000, "- " * 100_000, "? " * 100_000, "[{" * 50_000])
 def test_a_hundred_thousand_nested_collections_are_refused_and_not_followed(text: str) -> None:
-    fault = read(text.encode()).fault
-    assert fault is not None
+    (fault,) = read(text.encode()).faults
     assert f"more than {MAX_DEPTH} deep" in fault.message
 
 
@@ -154,15 +177,14 @@ def test_nesting_up_to_the_limit_is_read() -> None:
 def test_an_alias_bomb_is_refused() -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 10)]
-    fault = read("\n".join(lines).encode()).fault
-    assert fault is not None
+    (fault,) = read("\n".join(lines).encode()).faults
     assert f"more than {MAX_EXPANDED:,} values" in fault.message
 
 
 def test_a_bomb_of_mappings_is_refused_too() -> None:
     lines = ["a0: &a0 {a: x, b: x, c: x, d: x}"]
     lines += [f"a{n}: &a{n} {{{', '.join(f'{k}: *a{n - 1}' for k in 'abcd')}}}" for n in range(1, 12)]
-    assert read("\n".join(lines).encode()).fault is not None
+    assert len(read("\n".join(lines).encode()).faults) == 1
 
 
 def test_an_alias_stands_for_what_it_names_within_its_document_only() -> None:
@@ -190,8 +212,7 @@ def test_an_alias_stands_for_what_it_names_within_its_document_only() -> None:
 def test_a_file_that_is_no_text_or_no_yaml_is_a_fault_at_its_place(
     data: bytes, word: str, place: tuple[int, int]
 ) -> None:
-    fault = read(data).fault
-    assert fault is not None
+    (fault,) = read(data).faults
     assert word in fault.message
     assert (fault.line, fault.column) == place
 

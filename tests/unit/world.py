@@ -13,8 +13,8 @@ from itertools import count
 from typing import Any
 
 from reconciler.model.change import Change
-from reconciler.model.manifest import SubjectRef
-from reconciler.model.resource import Actual, Desired, Hold, Lifecycle, Resource, ref
+from reconciler.model.manifest import Lifecycle, SubjectRef
+from reconciler.model.resource import Actual, Desired, Hold, Resource, ref
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 SERIALS = count(1)

@@ -7,16 +7,17 @@ is named in `source`; nothing here verifies that yet, and the findings say so.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, timedelta
-from typing import Annotated, Literal, Self
+from functools import partial
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, StrictInt, StrictStr, model_validator
 
 from reconciler.kinds.fields import Day, Duration, Ident, Name, Text, pattern, refuse, unique
 from reconciler.kinds.subject import SubjectSpec
 from reconciler.model.estate import seconds
-from reconciler.model.manifest import Spec
-from reconciler.model.resource import Lifecycle
+from reconciler.model.manifest import Life, Lifecycle, Spec
 
 DeviceState = Literal["registered", "enrolled", "authenticated"]
 Sha256 = Annotated[StrictStr, pattern(r"[0-9a-f]{64}", "a SHA-256 in 64 lower-case hexadecimal digits")]
@@ -80,10 +81,20 @@ class Device(SubjectSpec):
 
     def lifecycle(self, today: date) -> tuple[Lifecycle, str]:
         """A lost or retired device ends as a leaver does."""
-        match self.status:
-            case "active":
-                return "active", ""
-            case "suspended":
-                return "suspended", "its manifest says status: suspended"
-            case _:
-                return "left", f"its manifest says status: {self.status}"
+        return _life(self.status, today)
+
+    @classmethod
+    def still_says(cls, body: Mapping[str, Any]) -> Life | None:
+        """A plain `status` counts whatever else is wrong."""
+        status = body.get("status")
+        return partial(_life, status) if status in ("suspended", "lost", "retired") else None
+
+
+def _life(status: str, today: date) -> tuple[Lifecycle, str]:
+    match status:
+        case "active":
+            return "active", ""
+        case "suspended":
+            return "suspended", "its manifest says status: suspended"
+        case _:
+            return "left", f"its manifest says status: {status}"
