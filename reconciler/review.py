@@ -22,7 +22,7 @@ def require_same(reviewed: Mapping[str, Any], fresh: Plan, now: datetime) -> Pla
     if reviewed["estate"] != fresh.estate:
         raise Stale(f"the plan is for estate {reviewed['estate']!r}, not {fresh.estate!r}", remedy=REPLAN)
     try:
-        expires = datetime.fromisoformat(reviewed["expiresAt"].replace("Z", "+00:00"))
+        expires = datetime.fromisoformat(reviewed["expiresAt"])
         expired = now >= expires
     except (ValueError, TypeError):
         raise Stale("the plan's expiry is not a time with a zone", remedy=REPLAN) from None

@@ -39,14 +39,15 @@ ARROWS: dict[str, set[str]] = {
     "model": set(),
     "errors": set(),
     "canonical": set(),
-    "x509": set(),
+    "clock": set(),  # not for everybody: a pure stage is told the time
+    "x509": {"clock"},
     "yaml12": set(),
     "kinds": {"providers/resources", "x509", "canonical"},
     "providers/protocol": set(),
     "providers/vault": {"providers/protocol", "x509", "canonical"},
-    "providers/ca": {"providers/protocol", "x509", "canonical"},
+    "providers/ca": {"providers/protocol", "x509", "canonical", "clock"},
     "providers/hsm": {"providers/protocol", "x509", "canonical"},
-    "providers/registry": {"providers/protocol", "providers/vault", "providers/ca", "providers/hsm"},
+    "providers/registry": {"providers/protocol", "providers/vault", "providers/ca", "providers/hsm", "clock"},
     "memory": set(),
     "load": {"kinds", "yaml12", "canonical", "memory", "x509"},  # it sends CSRs ahead to be verified
     "expand": {"kinds", "providers/resources", "canonical", "memory"},
@@ -57,13 +58,13 @@ ARROWS: dict[str, set[str]] = {
     "review": set(),
     "apply": {"providers/protocol"},
     "render": {"canonical"},
-    "ledger": {"canonical", "x509"},
+    "ledger": {"canonical", "x509", "clock"},
     "pipeline": {
         "load", "expand", "observe", "diff", "rules", "plan", "review", "apply", "ledger", "providers/protocol"
     },
     "cli": {
         "pipeline", "render", "ledger", "providers/registry", "providers/protocol", "load", "canonical", "kinds",
-        "review",
+        "review", "clock",
         "x509",  # the demo plays the trader, who has a key of their own
     },
 }  # fmt: skip
@@ -114,6 +115,23 @@ def violations(root: Path) -> list[str]:
     return found
 
 
+def readings_of_the_clock(root: Path) -> list[str]:
+    """Which files ask for the date or the time of day. (The run lock counts seconds: it is told no date.)"""
+    asked = {("datetime", "now"), ("datetime", "utcnow"), ("datetime", "today"), ("date", "today")}
+    return sorted(
+        str(path.relative_to(root))
+        for path in root.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and (node.value.id, node.attr) in asked
+    )
+
+
+def test_there_is_one_clock() -> None:
+    assert readings_of_the_clock(PACKAGE) == ["clock.py"]
+
+
 def test_imports_point_one_way_and_libraries_have_one_door() -> None:
     assert violations(PACKAGE) == []
 
@@ -127,10 +145,11 @@ def test_imports_point_one_way_and_libraries_have_one_door() -> None:
         ("providers/ca/reader.py", "from reconciler.providers.vault import client"),
         ("kinds/trader/expand.py", "from reconciler.providers.vault import client"),
         ("render/text.py", "import typer"),
+        ("diff.py", "from reconciler.clock import now"),
     ],
 )
 def test_a_planted_violation_is_caught(tmp_path: Path, file: str, line: str) -> None:
-    for name in ("plan.py", "diff.py", "errors.py", "providers/vault/client.py"):
+    for name in ("plan.py", "diff.py", "errors.py", "clock.py", "providers/vault/client.py"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("")
     (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)

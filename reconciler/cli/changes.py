@@ -11,9 +11,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
-from reconciler.cli.context import Context, actor, now, stamp
+from reconciler.cli.context import Context, actor
 from reconciler.cli.ledger import open_ledger
 from reconciler.cli.terminal import applying, looking, print_json, print_text
+from reconciler.clock import now, rfc3339, stamp
 from reconciler.errors import IdacError, InvalidInput, Refused
 from reconciler.model.estate import Estate, seconds
 from reconciler.model.manifest import SubjectRef, Tree
@@ -111,7 +112,7 @@ def new_ticket(estate: Estate) -> PlanTicket:
     """A random id and the plan's short life. Outside the digest."""
     created = now()
     expires = created + timedelta(seconds=seconds(estate.spec.policy.plan_expiry))
-    return PlanTicket(str(uuid.uuid4()), stamp(created), stamp(expires))
+    return PlanTicket(str(uuid.uuid4()), rfc3339(created), rfc3339(expires))
 
 
 def write_file(path: Path, text: str) -> None:

@@ -1,4 +1,4 @@
-"""What every command starts from: flags, environment, clock, the estate and its revision."""
+"""What every command starts from: flags, environment, the estate and its revision."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import socket
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -89,16 +88,6 @@ class Context:
         """Talk, as opposed to data: stderr, unless quiet."""
         if not self.quiet:
             sys.stderr.write(f"{text}\n")
-
-
-def now() -> datetime:
-    """The one clock: aware, UTC."""
-    return datetime.now(UTC)
-
-
-def stamp(moment: datetime | None = None) -> str:
-    """RFC 3339 UTC, whole seconds."""
-    return (moment or now()).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def actor() -> dict[str, str]:

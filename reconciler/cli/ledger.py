@@ -26,7 +26,7 @@ def open_ledger(estate: Estate, environ: Mapping[str, str]) -> Ledger:
 
 def ensure_key(estate: Estate, environ: Mapping[str, str]) -> str:
     """The id of the record key; makes one under `.idac/` unless idac.yaml names another."""
-    from reconciler.cli.context import stamp
+    from reconciler.clock import stamp
     from reconciler.ledger.trust import ensure_record_key, load_signer, pin
 
     directory = ledger_directory(estate)

@@ -202,11 +202,9 @@ def run(arguments: list[str]) -> int:
         return _complain(str(error), error.exit_code)
     except typer.Abort:
         return _complain("aborted", 1)
-    except Exception as error:
-        # Typer's own usage errors carry an exit code of 2, which is ours for "changes pending".
-        if not hasattr(error, "format_message"):
-            raise
-        message = str(error.format_message())
+    except typer.TyperException as error:
+        # Its own exit code for these is 2, which is ours for "changes pending".
+        message = error.format_message()
         if message.startswith("Usage:"):  # a group called with nothing: its help is the answer
             sys.stderr.write(f"{message}\n")
             return USAGE

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from reconciler.cli.context import Context, now
+from reconciler.cli.context import Context
 from reconciler.cli.terminal import print_json, print_text
+from reconciler.clock import now
 
 
 def validate(context: Context) -> int:

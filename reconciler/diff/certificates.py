@@ -75,7 +75,7 @@ def key_too_old(desired: Resource, actual: Resource, now: datetime) -> bool:
 
 def when(text: str) -> datetime:
     """RFC 3339 UTC text to an aware datetime."""
-    return datetime.fromisoformat(text.replace("Z", "+00:00")).astimezone(UTC)
+    return datetime.fromisoformat(text).astimezone(UTC)
 
 
 def _end_overlap(subject: SubjectRef, actual: Resource, now: datetime) -> Iterator[Change]:

@@ -16,11 +16,11 @@ import hashlib
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from reconciler.canonical import canonical
+from reconciler.clock import stamp
 from reconciler.errors import LedgerError
 from reconciler.ledger.dsse import Signer, parse, seal, statement
 from reconciler.ledger.files import make_directory, sync_directory, write_once
@@ -36,15 +36,10 @@ RECORD_NAME = re.compile(r"\A(?:[0-9]{6}|[1-9][0-9]{6,})\.dsse\.json\Z")
 RUN_ID = re.compile(r"\A[A-Za-z0-9][A-Za-z0-9._-]{0,127}\Z")
 
 
-def utc_now() -> str:
-    """RFC 3339 UTC, whole seconds."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 class Ledger:
     """A directory of records. Without a signer it can only be read."""
 
-    def __init__(self, directory: Path, signer: Signer | None = None, clock: Callable[[], str] = utc_now) -> None:
+    def __init__(self, directory: Path, signer: Signer | None = None, clock: Callable[[], str] = stamp) -> None:
         self.directory = directory
         self.journals = directory / "journal"
         self.running = self.journals / "open"

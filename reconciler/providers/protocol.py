@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, Self
 
+from reconciler.errors import Rejected
 from reconciler.model.change import Change
 from reconciler.model.outcome import Proof
-from reconciler.model.resource import Address, Fields, Observation
+from reconciler.model.resource import Address, Fields, Observation, Resource
 from reconciler.model.secret import Secret
 
 # Facts learned before a change: from the observation, then from the evidence of changes already applied.
@@ -164,3 +165,17 @@ Clients = Callable[[Identity], Client]  # one of the four identities; logs in on
 CertificateLogin = Callable[[str, Secret, str], Answer]
 CallHook = Callable[[str, str], None]  # (method, path), before a writing call is sent
 AnswerHook = Callable[[str, str, int], None]  # (method, path, status), after it was answered
+
+
+def desired_of(change: Change) -> Resource:
+    """What the change wants. Raises `Rejected` when it does not say."""
+    if change.desired is None:
+        raise Rejected(f"{change.address}: the change does not say what is desired")
+    return change.desired
+
+
+def actual_of(change: Change) -> Resource:
+    """What was observed. Raises `Rejected` when the change does not say."""
+    if change.actual is None:
+        raise Rejected(f"{change.address}: the change does not say what was there")
+    return change.actual

@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
+from reconciler.clock import stamp
 from reconciler.errors import InvalidInput
 from reconciler.model.estate import Estate
 from reconciler.model.secret import Secret
 from reconciler.providers.ca.bootstrap import bootstrap_ca
 from reconciler.providers.ca.prover import CaProver
-from reconciler.providers.ca.reader import CaReader, utc_now
+from reconciler.providers.ca.reader import CaReader
 from reconciler.providers.ca.writer import CaWriter
 from reconciler.providers.protocol import (
     AnswerHook,
@@ -60,7 +61,7 @@ class ServerConnection:
             return self._logins.client(identity, before_write, after_write)
 
         return {
-            "vault": VaultWriter(clients, self._estate, self._run_id, utc_now),
+            "vault": VaultWriter(clients, self._estate, self._run_id, stamp),
             "ca": CaWriter(clients, self._estate, self._run_id),
         }
 

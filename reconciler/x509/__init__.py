@@ -14,7 +14,7 @@ from reconciler.x509.keys import new_key_and_csr, new_signing_key
 from reconciler.x509.loopback import LoopbackTls, loopback_tls
 from reconciler.x509.ocsp import OcspAnswer, ocsp_request, read_ocsp
 from reconciler.x509.signing import Signer, key_id, verify
-from reconciler.x509.spelling import colons, join_pem, rfc3339
+from reconciler.x509.spelling import colons, join_pem
 from reconciler.x509.words import EXT_KEY_USAGES, KEY_USAGES
 
 __all__ = [
@@ -40,6 +40,5 @@ __all__ = [
     "read_crl",
     "read_csr",
     "read_ocsp",
-    "rfc3339",
     "verify",
 ]

@@ -8,9 +8,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import NameOID
 
+from reconciler.clock import rfc3339
 from reconciler.errors import CryptoError
 from reconciler.x509.keys import spki
-from reconciler.x509.spelling import colons, rfc3339
+from reconciler.x509.spelling import colons
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,9 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.x509.oid import ExtensionOID, NameOID
 
+from reconciler.clock import rfc3339
 from reconciler.x509.certificate import parse
 from reconciler.x509.keys import spki
-from reconciler.x509.spelling import rfc3339
 from reconciler.x509.words import KEY_USAGES, SUBJECT_NAMES
 
 _ALLOWED_EXTENSIONS = {
@@ -83,7 +83,7 @@ def _date_deviations(certificate: x509.Certificate, expected: Expected) -> Itera
     if not_after - not_before > timedelta(seconds=expected.longest):
         length = int((not_after - not_before).total_seconds())
         yield f"it is valid for {length} s, longer than {expected.longest} s"
-    if expected.not_after and not_after > datetime.fromisoformat(expected.not_after.replace("Z", "+00:00")):
+    if expected.not_after and not_after > datetime.fromisoformat(expected.not_after):
         yield f"it ends {rfc3339(not_after)}, after {expected.not_after}"
 
 

@@ -8,9 +8,10 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from reconciler.clock import rfc3339
 from reconciler.errors import CryptoError
 from reconciler.x509.certificate import parse
-from reconciler.x509.spelling import colons, rfc3339
+from reconciler.x509.spelling import colons
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from reconciler import clock
 from reconciler.model.secret import Secret
 from reconciler.x509.keys import pkcs8
 from reconciler.x509.words import KEY_USAGES
@@ -27,7 +28,7 @@ class LoopbackTls:
 
 def loopback_tls(days: int = 365) -> LoopbackTls:
     """TLS for the trial server on loopback. The authority's key is forgotten at once."""
-    now = datetime.now(UTC) - timedelta(minutes=5)
+    now = clock.now() - timedelta(minutes=5)
     until = now + timedelta(days=days)
     root_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     root_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "idac trial server authority")])

@@ -9,9 +9,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509 import ocsp
 
+from reconciler.clock import rfc3339
 from reconciler.errors import CryptoError
 from reconciler.x509.certificate import parse
-from reconciler.x509.spelling import rfc3339
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,6 @@
-"""How serials, times and PEM texts are written, so that no two rooms write them differently."""
+"""How serials and PEM texts are written, so that no two rooms write them differently."""
 
 from __future__ import annotations
-
-from datetime import UTC, datetime
-
-
-def rfc3339(moment: datetime) -> str:
-    """An aware datetime as RFC 3339 UTC, whole seconds."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def colons(serial: int) -> str:

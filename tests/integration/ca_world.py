@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from reconciler.clock import rfc3339
 from reconciler.diff import diff
 from reconciler.model.change import Change
 from reconciler.model.estate import Estate
@@ -28,7 +29,7 @@ from reconciler.providers.protocol import Answer, Client, Identity
 from reconciler.providers.vault.client import HttpClient
 from reconciler.providers.vault.transport import Transport
 from reconciler.providers.vault.wire import Pool
-from reconciler.x509 import new_key_and_csr, read_csr, rfc3339
+from reconciler.x509 import new_key_and_csr, read_csr
 from tests.openbao import Server, fresh_estate, log_in
 
 PROFILE = Profile("trader-mtls", ("trader",), 12 * 3600, organization=("Acme",), ou=("fx",))

@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 
+from reconciler.clock import rfc3339
 from reconciler.errors import Refused, Rejected
 from reconciler.model.manifest import SubjectRef
 from reconciler.providers.ca import store
 from reconciler.providers.ca.resources import READ_ONLY, profile
-from reconciler.x509 import join_pem, new_key_and_csr, read_certificate, read_csr, rfc3339
+from reconciler.x509 import join_pem, new_key_and_csr, read_certificate, read_csr
 from tests.integration.ca_world import PROFILE, World, a_world
 from tests.openbao import Server
 

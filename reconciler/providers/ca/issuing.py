@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from reconciler.clock import rfc3339
 from reconciler.errors import Refused, Rejected
 from reconciler.model.estate import Estate
 from reconciler.model.resource import Resource
 from reconciler.providers.ca.authority import PEM
 from reconciler.providers.ca.revoker import Revoker
 from reconciler.providers.protocol import Clients
-from reconciler.x509 import Certificate, Expected, deviations, join_pem, read_certificate, rfc3339
+from reconciler.x509 import Certificate, Expected, deviations, join_pem, read_certificate
 
 MARGIN = 60  # seconds by which a certificate ends before the end of employment: clocks differ
 JITTER = 1.1  # the renewal window is widened by up to a tenth, by serial (diff/certificates.py)

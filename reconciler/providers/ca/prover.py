@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from reconciler.clock import stamp
 from reconciler.errors import IdacError
 from reconciler.model.change import Change
 from reconciler.model.estate import Estate
@@ -14,7 +15,6 @@ from reconciler.model.resource import Fields
 from reconciler.providers.ca import store
 from reconciler.providers.ca.authority import issuer
 from reconciler.providers.ca.probe import probe
-from reconciler.providers.ca.reader import utc_now
 from reconciler.providers.ca.revocation import CrlKeeper, Published, accepted, published
 from reconciler.providers.ca.revoker import Revoker
 from reconciler.providers.protocol import CertificateLogin, Clients, Known
@@ -43,7 +43,7 @@ class CaProver:
         clients: Clients,
         estate: Estate,
         certificate_login: CertificateLogin,
-        clock: Callable[[], str] = utc_now,
+        clock: Callable[[], str] = stamp,
     ) -> None:
         self._clients, self._estate, self._login, self._clock = clients, estate, certificate_login, clock
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
+from reconciler.clock import stamp
 from reconciler.model.estate import Estate
 from reconciler.model.manifest import SubjectRef
 from reconciler.model.resource import Observation, Resource
@@ -15,12 +15,7 @@ from reconciler.providers.ca.authority import Inventory, certificates, inventory
 from reconciler.providers.ca.resources import INTACT, PROBE_NAME, PROBE_ROLE, ROLE_FIELDS
 from reconciler.providers.ca.revocation import observe_crl, strange_lists
 from reconciler.providers.protocol import Client
-from reconciler.x509 import Certificate, read_certificate, rfc3339
-
-
-def utc_now() -> str:
-    """This machine's clock, RFC 3339 UTC."""
-    return rfc3339(datetime.now(UTC))
+from reconciler.x509 import Certificate, read_certificate
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +36,7 @@ class CaReader:
 
     name = "ca"
 
-    def __init__(self, client: Client, estate: Estate, clock: Callable[[], str] = utc_now) -> None:
+    def __init__(self, client: Client, estate: Estate, clock: Callable[[], str] = stamp) -> None:
         self._client, self._estate, self._clock = client, estate, clock
 
     def observe(self) -> Observation:

@@ -6,25 +6,24 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
+from reconciler.clock import rfc3339, stamp
 from reconciler.errors import Rejected
 from reconciler.model.change import Change
 from reconciler.model.estate import Estate
-from reconciler.model.resource import Fields, Resource
+from reconciler.model.resource import Fields
 from reconciler.providers.ca import store
 from reconciler.providers.ca.authority import PEM, issuer
 from reconciler.providers.ca.issuing import Issued, Issuing
-from reconciler.providers.ca.reader import utc_now
 from reconciler.providers.ca.resources import READ_ONLY
 from reconciler.providers.ca.revocation import CrlKeeper
 from reconciler.providers.ca.revoker import Revoker
-from reconciler.providers.protocol import Clients, Known
-from reconciler.x509 import rfc3339
+from reconciler.providers.protocol import Clients, Known, desired_of
 
 
 class CaWriter:
     """Reads as plan, signs and stores as grant, revokes as contain, writes roles as govern. Thread-safe."""
 
-    def __init__(self, clients: Clients, estate: Estate, run_id: str, clock: Callable[[], str] = utc_now) -> None:
+    def __init__(self, clients: Clients, estate: Estate, run_id: str, clock: Callable[[], str] = stamp) -> None:
         self._clients, self._estate, self._clock = clients, estate, clock
         self._revoker = Revoker(clients, estate, run_id, clock)
         self._issuing = Issuing(clients, estate, self._revoker, clock)
@@ -49,7 +48,7 @@ class CaWriter:
     # ---- profiles -------------------------------------------------------------------------------------------
 
     def _write_profile(self, change: Change) -> Fields:
-        desired = _desired(change)
+        desired = desired_of(change)
         path = self._role(change)
         body = {name: value for name, value in desired.fields.items() if name != READ_ONLY}
         self._clients("govern").write(path, body)
@@ -73,7 +72,7 @@ class CaWriter:
 
     def _certify(self, change: Change, known: Known) -> Fields:
         """Create, rotate, adopt or redeliver: sign unless there is something good to deliver, then store it."""
-        desired = _desired(change)
+        desired = desired_of(change)
         authority = self._authority()
         name = _delivery(change)
         standing = store.read_entry(self._clients("plan"), self._estate, name)
@@ -86,7 +85,7 @@ class CaWriter:
         return self._store(change, known, standing, reused or self._issuing.sign(desired, authority))
 
     def _store(self, change: Change, known: Known, standing: store.Entry, issued: Issued) -> Fields:
-        desired, certificate = _desired(change), issued.certificate
+        desired, certificate = desired_of(change), issued.certificate
         said = {
             "subject": str(desired.subject),
             "profile": desired.fields["profile"],
@@ -123,7 +122,7 @@ class CaWriter:
             if older != facts["serial"]:
                 self._revoker.revoke(older, str(change.subject), "superseded twice within its overlap")
                 self._crl.refresh(self._authority(), full=False)
-        until = datetime.fromisoformat(now) + timedelta(seconds=_desired(change).facts["overlap"])
+        until = datetime.fromisoformat(now) + timedelta(seconds=desired_of(change).facts["overlap"])
         return said | {"previous": facts["serial"], "previous_until": min(rfc3339(until), facts["not_after"])}
 
     def _check_stored(self, name: str, made: store.Entry, data: dict[str, str]) -> None:
@@ -157,12 +156,6 @@ class CaWriter:
         if not self._known_authority:
             self._known_authority = issuer(self._clients("plan"), self._estate)
         return self._known_authority
-
-
-def _desired(change: Change) -> Resource:
-    if change.desired is None:
-        raise Rejected(f"{change.address}: the change does not say what is desired")
-    return change.desired
 
 
 def _delivery(change: Change) -> str:

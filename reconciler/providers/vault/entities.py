@@ -14,7 +14,7 @@ from reconciler.model.change import Change
 from reconciler.model.estate import Estate
 from reconciler.model.manifest import SubjectRef
 from reconciler.model.resource import Fields, Resource
-from reconciler.providers.protocol import Clients
+from reconciler.providers.protocol import Clients, actual_of, desired_of
 from reconciler.providers.vault import holds
 from reconciler.providers.vault.aliases import Aliases
 from reconciler.providers.vault.ownership import ESTATE_MARK, HOLD_MARK, STATE_MARK, SUBJECT_MARK, aliases
@@ -212,17 +212,3 @@ def _subject(change: Change) -> SubjectRef:
 
 def _wanted(change: Change, name: str) -> object:
     return change.desired.fields.get(name) if change.desired is not None else None
-
-
-def desired_of(change: Change) -> Resource:
-    """What the change wants. Raises `Rejected` when it does not say."""
-    if change.desired is None:
-        raise Rejected(f"{change.address}: the change does not say what is desired")
-    return change.desired
-
-
-def actual_of(change: Change) -> Resource:
-    """What was observed. Raises `Rejected` when the change does not say."""
-    if change.actual is None:
-        raise Rejected(f"{change.address}: the change does not say what was there")
-    return change.actual

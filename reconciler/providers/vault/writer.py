@@ -8,8 +8,8 @@ from reconciler.errors import Rejected
 from reconciler.model.change import Change
 from reconciler.model.estate import Estate
 from reconciler.model.resource import Fields, Resource
-from reconciler.providers.protocol import Clients, Known
-from reconciler.providers.vault.entities import CHANGED, REPLAN, EntityWriter, actual_of, desired_of
+from reconciler.providers.protocol import Clients, Known, actual_of, desired_of
+from reconciler.providers.vault.entities import CHANGED, REPLAN, EntityWriter
 from reconciler.providers.vault.policies import spell
 from reconciler.providers.vault.resources import login_name
 from reconciler.providers.vault.seen import login_fields

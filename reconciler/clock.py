@@ -1,0 +1,20 @@
+"""The one clock, and the one spelling of a moment: RFC 3339, UTC, whole seconds, `Z`."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+
+def now() -> datetime:
+    """This machine's time: aware, UTC."""
+    return datetime.now(UTC)
+
+
+def rfc3339(moment: datetime) -> str:
+    """An aware datetime as text. `datetime.fromisoformat` reads it."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def stamp() -> str:
+    """This machine's time as text."""
+    return rfc3339(now())
