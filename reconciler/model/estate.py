@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr, StringConstraints
@@ -105,16 +105,10 @@ class Estate(_Strict):
         """Starts the name of every policy, entity and mount of this estate."""
         return f"idac-{self.name}-"
 
-    @cached_property
+    @property
     def mounts(self) -> Mounts:
         """Where bootstrap mounts this estate's engines and login methods."""
-        return Mounts(
-            root=f"{self.prefix}root",
-            pki=f"{self.prefix}pki",
-            kv=f"{self.prefix}kv",
-            cert=f"{self.prefix}cert",
-            run=f"{self.prefix}run",
-        )
+        return _mounts(self.prefix)
 
 
 class Mounts(_Strict):
@@ -125,6 +119,14 @@ class Mounts(_Strict):
     kv: StrictStr  # KV v2: certificates, revocations, holds, the lock, used plans
     cert: StrictStr  # cert auth of the subjects
     run: StrictStr  # AppRole auth of the runners
+
+
+# Not kept in the estate itself: pydantic would copy them into an estate of another name.
+@lru_cache(maxsize=16)
+def _mounts(prefix: str) -> Mounts:
+    return Mounts(
+        root=f"{prefix}root", pki=f"{prefix}pki", kv=f"{prefix}kv", cert=f"{prefix}cert", run=f"{prefix}run"
+    )
 
 
 @lru_cache(maxsize=256)  # asked several times a credential
