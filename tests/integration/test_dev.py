@@ -141,7 +141,8 @@ def test_a_port_taken_between_looking_and_starting_is_replaced(
     def slow(preferred: Sequence[int], count: int = 2) -> tuple[int, ...]:
         ports = honest(preferred, count)
         if not taken:
-            taken.append(socket.create_server(("127.0.0.1", ports[which])))
+            taken.append(socket.socket())
+            taken[0].bind(("127.0.0.1", ports[which]))
         return ports
 
     monkeypatch.setattr(process, "free_ports", slow)

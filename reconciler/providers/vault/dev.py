@@ -16,15 +16,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import urllib3
-
-from reconciler.errors import Rejected, Unreachable
+from reconciler.errors import Rejected, TargetError, Unreachable
 from reconciler.providers.vault import process
+from reconciler.providers.vault.client import HttpClient
 from reconciler.providers.vault.devfiles import Storage, configuration, write_private
+from reconciler.providers.vault.patience import Patience
+from reconciler.providers.vault.transport import Transport
+from reconciler.providers.vault.wire import Pool
 from reconciler.x509 import loopback_tls
 
 READY_SECONDS = 30.0  # patience with a slow machine; a usual start takes less than two seconds
-_HEALTH_SECONDS = 2.0  # on a port that somebody else took, nobody ever answers
+_ASKING = Patience(answer=2.0, tries=1)
+_TELLING = Patience(answer=READY_SECONDS, tries=1)
 _POLL, _STARTS = 0.02, 3
 
 
@@ -95,8 +98,6 @@ class DevServer:
         ready = health.get("initialized") and not health.get("sealed")
         return Status("running" if ready else "sealed", self._address(), pid, str(health.get("version", "")))
 
-    # -- files
-
     @property
     def _pid_file(self) -> Path:
         return self._home / "pid"
@@ -138,8 +139,6 @@ class DevServer:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
-    # -- steps
-
     def _adopt(self) -> int | None:
         """The running server, made ready; None when there is none, or when it died meanwhile."""
         pid = self._pid()
@@ -161,9 +160,8 @@ class DevServer:
                 self._make_ready(pid)
                 break
             except Unreachable:
-                alive = process.is_ours(pid, self._mark)
-                process.stop(pid, self._mark)
-                if alive or not left:
+                if process.is_ours(pid, self._mark) or not left:
+                    process.stop(pid, self._mark)
                     raise
         return pid
 
@@ -232,19 +230,18 @@ class DevServer:
         self._call("PUT", "sys/unseal", {"key": self._noted()["unseal_key"]})
 
     def _health(self) -> dict[str, Any]:
-        query = "sys/health?uninitcode=200&sealedcode=200&standbyok=true&perfstandbyok=true"
-        return self._call("GET", query, patience=_HEALTH_SECONDS)
+        """`initialized`, `sealed`, `version`, and `standby`: it is up, and does not lead yet."""
+        seal = self._call("GET", "sys/seal-status")
+        leader = {} if seal.get("sealed") else self._call("GET", "sys/leader")
+        return {**seal, "standby": bool(leader.get("ha_enabled")) and not leader.get("is_self")}
 
-    def _call(
-        self, method: str, path: str, body: dict[str, Any] | None = None, patience: float = READY_SECONDS
-    ) -> dict[str, Any]:
-        with urllib3.PoolManager(ca_certs=str(self._authority), retries=False) as pool:
-            try:
-                url = f"{self._address()}/v1/{path}"
-                answer = pool.request(method, url, json=body, timeout=patience)
-            except (urllib3.exceptions.HTTPError, OSError) as error:
-                raise Unreachable(f"the trial server does not answer ({type(error).__name__})") from None
-        if answer.status != 200:
-            raise Unreachable(f"the trial server answered {answer.status} to {path.split('?', 1)[0]}")
-        result: dict[str, Any] = answer.json()
-        return result
+    def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        transport = Transport(Pool(self._address(), str(self._authority)), _ASKING if body is None else _TELLING)
+        client = HttpClient(transport)
+        try:
+            answer = client.read(path) if body is None else client.write(path, body, method=method)
+        except TargetError as error:
+            raise Unreachable(f"the trial server does not answer: {error.message}") from None
+        finally:
+            transport.close()
+        return dict(answer.body)
