@@ -105,6 +105,9 @@ class PlainClient:
     def list(self, path: str) -> Answer:
         return self._answer("LIST", path)
 
+    def keys_under(self, path: str, prefix: str) -> Sequence[str]:
+        return [key for key in self.list(path).keys if key.startswith(prefix)]
+
     def read_many(self, paths: Iterable[str]) -> Iterator[tuple[str, Answer]]:
         return ((path, self.read(path)) for path in paths)
 

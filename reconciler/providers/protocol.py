@@ -55,6 +55,10 @@ class Client(Protocol):
         """LIST one path, all pages."""
         ...
 
+    def keys_under(self, path: str, prefix: str) -> Sequence[str]:
+        """LIST only the keys that begin with `prefix`: no more than those are asked of a server that pages."""
+        ...
+
     def read_many(self, paths: Iterable[str]) -> Iterator[tuple[str, Answer]]:
         """GET many paths, pipelined; answers come in the order of `paths`."""
         ...

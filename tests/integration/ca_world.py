@@ -75,6 +75,10 @@ class Watched:
         self.watch.calls.append(f"LIST {path}")
         return self.client.list(path)
 
+    def keys_under(self, path: str, prefix: str) -> Sequence[str]:
+        self.watch.calls.append(f"LIST {path}")
+        return self.client.keys_under(path, prefix)
+
     def read_many(self, paths: Iterable[str]) -> Iterator[tuple[str, Answer]]:
         for path, answer in self.client.read_many(paths):
             self.watch.calls.append(f"GET {path}")

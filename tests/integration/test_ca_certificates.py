@@ -494,7 +494,7 @@ def test_a_leaver_loses_every_live_certificate_and_the_delivery(world: World) ->
     world.settle()
     assert len(serials) == 2
     assert set(serials) <= set(world.client.list(f"{world.estate.mounts.pki}/certs/revoked").keys)
-    assert "trader.gone.mtls" not in store.names(world.client, world.estate)
+    assert not store.names(world.client, world.estate, subject)
     assert world.actual().resources["ca.crl"].fields == {"fresh": True, "in_step": True}
 
 

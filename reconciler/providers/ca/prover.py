@@ -31,7 +31,6 @@ class _Evidence:
     lists: Published
     at_login: frozenset[str]
     marks: Mapping[str, Mapping[str, str]]
-    deliveries: frozenset[str]  # names
     now: str
 
 
@@ -70,7 +69,6 @@ class CaProver:
             published(plan, estate, authority),
             at_login,
             store.marks(plan, estate),
-            frozenset(store.names(plan, estate)),
             self._clock(),
         )
 
@@ -87,10 +85,16 @@ class CaProver:
         let_in = [s for s in serials if s not in evidence.at_login]
         yield _proof(subject, "ca.login", let_in, "cert auth refuses every serial", "not refused", said)
         yield self._ocsp(subject, serials, evidence)
-        left = sorted(n for n in evidence.deliveries if n.startswith(f"{subject.principal}."))
-        yield _proof(subject, "ca.delivery", left, "no certificate is delivered", "still delivered", {})
+        yield self._delivery(subject)
         refused, detail, more = probed
         yield Proof(subject, "ca.probe", "proved" if refused else "failed", detail, more)
+
+    def _delivery(self, subject: SubjectRef) -> Proof:
+        try:
+            left = store.names(self._clients("plan"), self._estate, subject)
+        except IdacError as error:
+            return Proof(subject, "ca.delivery", "failed", f"it could not be asked: {error}")
+        return _proof(subject, "ca.delivery", left, "no certificate is delivered", "still delivered", {})
 
     def _ocsp(self, subject: SubjectRef, serials: Sequence[str], evidence: _Evidence) -> Proof:
         try:

@@ -5,7 +5,7 @@ Custom metadata is what a bulk listing shows, so everything a plan needs stands 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,9 +74,9 @@ def deliveries(client: Client, estate: Estate) -> dict[str, Entry]:
     return {name: entry(info) for name, info in _listing(client, estate, CERTIFICATES).items()}
 
 
-def names(client: Client, estate: Estate) -> tuple[str, ...]:
-    """The names of every delivery."""
-    return tuple(client.list(f"{estate.mounts.kv}/metadata/{CERTIFICATES}").keys)
+def names(client: Client, estate: Estate, subject: SubjectRef) -> Sequence[str]:
+    """The names of one subject's deliveries."""
+    return client.keys_under(f"{estate.mounts.kv}/metadata/{CERTIFICATES}", f"{subject.principal}.")
 
 
 def marks(client: Client, estate: Estate) -> dict[str, Mapping[str, str]]:

@@ -18,6 +18,7 @@ from reconciler.providers.vault.transport import Request, Transport, is_sealed
 from reconciler.providers.vault.wire import Raw
 
 PAGE = 4000  # keys asked for in one LIST where the endpoint pages
+FEW = 50  # the same, where only the keys of one subject are wanted
 REFUSALS = (400, 403, 404, 422)  # an answer to a question, not a failure
 _NO_ROUTE = ("no handler for route", "route entry not found")
 
@@ -80,6 +81,21 @@ class HttpClient:
             info |= answer.data.get("key_info") or {}
         return Answer(first.status, {"data": {"keys": keys, "key_info": info}})
 
+    def keys_under(self, path: str, prefix: str) -> Sequence[str]:
+        """The keys that begin with `prefix`. See `Client.keys_under`."""
+        found: set[str] = set()
+        after, last, page = (
+            "",
+            prefix[:-1],
+            FEW,
+        )  # a page begins behind `after`, and the prefix may be a key itself
+        while page == FEW and last > after and (last < prefix or last.startswith(prefix)):
+            after = last
+            keys = self._page(path, after, FEW).keys
+            found.update(key for key in keys if key.startswith(prefix))
+            page, last = len(keys), max(keys, default="")
+        return sorted(found)
+
     def read_many(self, paths: Iterable[str]) -> Iterator[tuple[str, Answer]]:
         """GET many paths, pipelined, in order. See `Client.read_many`."""
         for request, raw in self._transport.stream(self._request("GET", path) for path in paths):
@@ -125,9 +141,9 @@ class HttpClient:
             raise Rejected(f"{request.method} {path} was answered with {raw.status}, not with the data asked for")
         return raw.body
 
-    def _page(self, path: str, after: str) -> Answer:
+    def _page(self, path: str, after: str, limit: int = PAGE) -> Answer:
         start = f"&after={quote(after, safe='')}" if after else ""
-        request = self._request("LIST", path, query=f"?limit={PAGE}{start}")
+        request = self._request("LIST", path, query=f"?limit={limit}{start}")
         return self._answer(request, self._transport.repeatable([request])[0])
 
     def _once(self, request: Request) -> Answer:

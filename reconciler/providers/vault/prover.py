@@ -66,7 +66,7 @@ class VaultProver:
         base = f"auth/{self._estate.mounts.cert}/certs"
         names = {login_name(subject, c.address.rsplit("/", 1)[-1]) for c in gone}
         if any(c.type in ("vault.entity", "vault.token") for c in changes):
-            names |= {n for n in self._clients("plan").list(base).keys if n.startswith(f"{subject.principal}.")}
+            names |= set(self._clients("plan").keys_under(base, f"{subject.principal}."))
         standing = [n for n in sorted(names) if self._clients("plan").read(f"{base}/{n}").found]
         if standing:
             yield Proof(subject, "vault.login", "failed", f"login roles still stand: {', '.join(standing)}")
