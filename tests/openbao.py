@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -102,7 +102,7 @@ class PlainClient:
     def read(self, path: str) -> Answer:
         return self._answer("GET", path)
 
-    def list(self, path: str) -> Answer:
+    def list(self, path: str, *, stored: Callable[[str], str] = str) -> Answer:
         return self._answer("LIST", path)
 
     def keys_under(self, path: str, prefix: str) -> Sequence[str]:

@@ -51,8 +51,8 @@ class Client(Protocol):
         """GET one path."""
         ...
 
-    def list(self, path: str) -> Answer:
-        """LIST one path, all pages."""
+    def list(self, path: str, *, stored: Callable[[str], str] = str) -> Answer:
+        """LIST one path, all pages. `stored` spells a key as the server stores it, where it shows another."""
         ...
 
     def keys_under(self, path: str, prefix: str) -> Sequence[str]:

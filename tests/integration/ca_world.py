@@ -71,9 +71,9 @@ class Watched:
         self.watch.calls.append(f"GET {path}")
         return self.client.read(path)
 
-    def list(self, path: str) -> Answer:
+    def list(self, path: str, *, stored: Callable[[str], str] = str) -> Answer:
         self.watch.calls.append(f"LIST {path}")
-        return self.client.list(path)
+        return self.client.list(path, stored=stored)
 
     def keys_under(self, path: str, prefix: str) -> Sequence[str]:
         self.watch.calls.append(f"LIST {path}")

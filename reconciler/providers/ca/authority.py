@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from reconciler.errors import CryptoError, Rejected
 from reconciler.model.estate import Estate
-from reconciler.providers.ca.store import details
+from reconciler.providers.ca.store import details, mark_name
 from reconciler.providers.protocol import Answer, Client
 from reconciler.x509 import Certificate, join_pem, read_certificate
 
@@ -41,11 +41,12 @@ def issuer(client: Client, estate: Estate) -> str:
 def inventory(client: Client, estate: Estate) -> Inventory:
     """Two requests on OpenBao; on a server without the detailed listing, one more a certificate."""
     pki = estate.mounts.pki
-    revoked = frozenset(client.list(f"{pki}/certs/revoked").keys)
-    infos = details(client, f"{pki}/certs/detailed")
+    # A page begins behind a serial as it is stored: told one as it is shown, the engine leaves some out.
+    revoked = frozenset(client.list(f"{pki}/certs/revoked", stored=mark_name).keys)
+    infos = details(client, f"{pki}/certs/detailed", mark_name)
     if infos is not None:
         return Inventory({serial: str(info["not_after"]) for serial, info in infos.items()}, revoked)
-    serials = client.list(f"{pki}/certs").keys
+    serials = client.list(f"{pki}/certs", stored=mark_name).keys
     return Inventory({c.serial: c.not_after for c in certificates(client, estate, serials)}, revoked)
 
 

@@ -5,7 +5,7 @@ Custom metadata is what a bulk listing shows, so everything a plan needs stands 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,7 +50,7 @@ def owner(name: str) -> tuple[SubjectRef, str] | None:
 
 
 def mark_name(serial: str) -> str:
-    """The name under which a revocation is marked: KV paths hold no colons."""
+    """The name of a revocation's mark, and the PKI engine's own for a certificate: paths hold no colons."""
     return serial.replace(":", "-")
 
 
@@ -96,10 +96,12 @@ def _listing(client: Client, estate: Estate, folder: str) -> Mapping[str, Mappin
     return {name: answer.data for name, (_, answer) in zip(found, answers, strict=True) if answer.found}
 
 
-def details(client: Client, path: str) -> Mapping[str, Mapping[str, Any]] | None:
+def details(
+    client: Client, path: str, stored: Callable[[str], str] = str
+) -> Mapping[str, Mapping[str, Any]] | None:
     """What a bulk listing says of each key; None on a server that has no such listing, as Vault has none."""
     try:
-        answer = client.list(path)
+        answer = client.list(path, stored=stored)
     except Rejected:
         return None
     if answer.body.get("errors"):

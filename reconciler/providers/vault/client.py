@@ -7,18 +7,18 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
 from reconciler.errors import Denied, InvalidInput, Overloaded, Rejected, TargetError, Unreachable
 from reconciler.model.secret import Secret
 from reconciler.providers.protocol import Answer, AnswerHook, CallHook
+from reconciler.providers.vault import listing
 from reconciler.providers.vault.transport import Request, Transport, is_sealed
 from reconciler.providers.vault.wire import Raw
 
-PAGE = 4000  # keys asked for in one LIST where the endpoint pages
-FEW = 50  # the same, where only the keys of one subject are wanted
 REFUSALS = (400, 403, 404, 422)  # an answer to a question, not a failure
 _NO_ROUTE = ("no handler for route", "route entry not found")
 
@@ -63,38 +63,13 @@ class HttpClient:
         request = self._request("GET", path)
         return self._answer(request, self._transport.repeatable([request])[0])
 
-    def list(self, path: str) -> Answer:
+    def list(self, path: str, *, stored: Callable[[str], str] = str) -> Answer:
         """LIST one path, all its pages in one Answer, `key_info` included. See `Client.list`."""
-        first = self._page(path, "")
-        page = len(first.keys)
-        if page != PAGE:
-            return first  # everything: fewer than asked for, or an endpoint that does not page
-        keys, info = list(first.keys), dict(first.data.get("key_info") or {})
-        seen = set(keys)
-        while page == PAGE:
-            answer = self._page(path, keys[-1])
-            page = len(answer.keys)
-            if not seen.isdisjoint(answer.keys):
-                break  # it ignored `after`: the first page was everything
-            keys += answer.keys
-            seen.update(answer.keys)
-            info |= answer.data.get("key_info") or {}
-        return Answer(first.status, {"data": {"keys": keys, "key_info": info}})
+        return listing.everything(partial(self._page, path), stored)
 
     def keys_under(self, path: str, prefix: str) -> Sequence[str]:
         """The keys that begin with `prefix`. See `Client.keys_under`."""
-        found: set[str] = set()
-        after, last, page = (
-            "",
-            prefix[:-1],
-            FEW,
-        )  # a page begins behind `after`, and the prefix may be a key itself
-        while page == FEW and last > after and (last < prefix or last.startswith(prefix)):
-            after = last
-            keys = self._page(path, after, FEW).keys
-            found.update(key for key in keys if key.startswith(prefix))
-            page, last = len(keys), max(keys, default="")
-        return sorted(found)
+        return listing.under(partial(self._page, path), prefix)
 
     def read_many(self, paths: Iterable[str]) -> Iterator[tuple[str, Answer]]:
         """GET many paths, pipelined, in order. See `Client.read_many`."""
@@ -141,7 +116,7 @@ class HttpClient:
             raise Rejected(f"{request.method} {path} was answered with {raw.status}, not with the data asked for")
         return raw.body
 
-    def _page(self, path: str, after: str, limit: int = PAGE) -> Answer:
+    def _page(self, path: str, after: str, limit: int) -> Answer:
         start = f"&after={quote(after, safe='')}" if after else ""
         request = self._request("LIST", path, query=f"?limit={limit}{start}")
         return self._answer(request, self._transport.repeatable([request])[0])

@@ -1,4 +1,4 @@
-"""Asking for one subject's keys out of a collection of many."""
+"""Collections of many keys: every page of them, or one subject's keys alone."""
 
 from __future__ import annotations
 
@@ -8,9 +8,13 @@ import pytest
 
 from reconciler.model.estate import Estate
 from reconciler.model.secret import Secret
-from reconciler.providers.vault.client import FEW, HttpClient
+from reconciler.providers.ca.authority import inventory
+from reconciler.providers.vault import listing
+from reconciler.providers.vault.client import HttpClient
+from reconciler.providers.vault.listing import FEW
 from reconciler.providers.vault.transport import Transport
 from reconciler.providers.vault.wire import Pool
+from reconciler.x509 import new_key_and_csr
 from tests.openbao import Server, fresh_estate
 
 
@@ -56,3 +60,37 @@ def test_an_endpoint_that_does_not_page_gives_the_same_keys(client: HttpClient, 
     for name in names:
         client.write(f"sys/policies/acl/{name}", {"policy": "{}"})
     assert client.keys_under("sys/policies/acl", f"{estate.prefix}role-") == names
+
+
+@pytest.mark.parametrize("count", [0, 1, 5, 6, 7, 18, 19])
+@pytest.mark.parametrize("where", ["metadata", "detailed-metadata"])
+def test_pages_put_together_are_everything(
+    client: HttpClient, estate: Estate, count: int, where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listing, "PAGE", 6)
+    names = [f"k{n:03}" for n in range(count)]
+    for name in names:
+        client.write(f"{estate.mounts.kv}/metadata/pages-{count}/{name}", {"custom_metadata": {"a": name}})
+    answer = client.list(f"{estate.mounts.kv}/{where}/pages-{count}")
+    assert list(answer.keys) == names
+    if where == "detailed-metadata":
+        shown = answer.data.get("key_info") or {}
+        assert {name: info["custom_metadata"]["a"] for name, info in shown.items()} == {n: n for n in names}
+
+
+def test_no_certificate_is_lost_between_two_pages(
+    client: HttpClient, estate: Estate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client.write(
+        f"{estate.mounts.pki}/roles/pages",
+        {"allow_any_name": True, "enforce_hostnames": False, "ttl": "1h", "key_type": "ec"},
+    )
+    body = {"csr": new_key_and_csr("page")[1]}
+    made = {client.write(f"{estate.mounts.pki}/sign/pages", body).data["serial_number"] for _ in range(120)}
+    gone = sorted(made)[::2]
+    for serial in gone:
+        client.write(f"{estate.mounts.pki}/revoke", {"serial_number": serial})
+    monkeypatch.setattr(listing, "PAGE", 7)
+    there = inventory(client, estate)
+    assert made <= there.ends.keys()
+    assert there.revoked >= set(gone)
