@@ -68,6 +68,14 @@ def validate(ctx: typer.Context) -> None:
 
 
 @app.command()
+def schema(ctx: typer.Context) -> None:
+    """Print the JSON Schema of all manifests, for editors. Needs no estate."""
+    from reconciler.cli import manifests
+
+    raise typer.Exit(manifests.schema(ctx.obj))
+
+
+@app.command()
 def plan(
     ctx: typer.Context,
     out: Annotated[str, typer.Option("--out", metavar="FILE", help="Write the plan for review here")] = "",

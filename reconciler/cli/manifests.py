@@ -1,4 +1,4 @@
-"""`idac validate`."""
+"""`idac validate` and `idac schema`."""
 
 from __future__ import annotations
 
@@ -30,3 +30,11 @@ def validate(context: Context) -> int:
     else:
         print_text(findings_text(estate.name, tree, findings, colour=context.colour))
     return 0 if valid else 1
+
+
+def schema(context: Context) -> int:
+    """The manifests' JSON Schema, whatever the format asked for."""
+    from reconciler.kinds.schema import json_schema
+
+    print_json(json_schema())
+    return 0

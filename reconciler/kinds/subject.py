@@ -6,7 +6,9 @@ from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, GetJsonSchemaHandler, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from reconciler.kinds.fields import Name, RelativePath, refuse, unique
 from reconciler.model.manifest import Life, Lifecycle, Spec
@@ -18,6 +20,11 @@ class Key(Spec):
     csr: RelativePath | None = None
     hsm: Name | None = None
     runtime: Literal[True] | None = None
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """Editors offer the short spelling too."""
+        return {"anyOf": [{"const": "runtime"}, handler(core)]}
 
     @model_validator(mode="before")
     @classmethod

@@ -1,0 +1,64 @@
+"""The kinds as one JSON Schema (draft 2020-12), for editors. What it cannot say, `idac validate` does."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from pydantic.json_schema import models_json_schema
+
+from reconciler.kinds.envelope import Metadata
+from reconciler.kinds.registry import KINDS
+from reconciler.model.estate import EstateSpec
+
+CONFIGURATION = "Estate"  # the kind of idac.yaml
+_WHOLE = re.compile(r"\\A(.*)\\z", re.DOTALL)
+
+
+def json_schema() -> dict[str, Any]:
+    """One schema for every document of an estate, `idac.yaml` too: `kind` decides which `spec` it may have."""
+    specs = {**{name: kind.spec for name, kind in KINDS.items()}, CONFIGURATION: EstateSpec}
+    models = [(model, "validation") for model in (Metadata, *specs.values())]
+    places, made = models_json_schema(models, by_alias=True, ref_template="#/$defs/{model}")  # type: ignore[arg-type]
+    refs = {model: places[model, "validation"] for model in (Metadata, *specs.values())}  # type: ignore[index]
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "A manifest of idac",
+        "type": "object",
+        "required": ["apiVersion", "kind", "metadata", "spec"],
+        "additionalProperties": False,
+        "properties": {
+            "apiVersion": {"const": "idac/v1"},
+            "kind": {"enum": list(specs)},
+            "metadata": refs[Metadata],
+            "spec": {"type": "object"},
+        },
+        "allOf": [_branch(name, refs[model]) for name, model in specs.items()],
+        "$defs": _plain(made["$defs"]),
+    }
+
+
+def _branch(kind: str, spec: Any) -> dict[str, Any]:
+    return {
+        "if": {"required": ["kind"], "properties": {"kind": {"const": kind}}},
+        "then": {"properties": {"spec": spec}},
+    }
+
+
+def _plain(value: Any) -> Any:
+    """Patterns as ECMA 262 knows them, and no title that only repeats a field's name."""
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    made = {k: _plain(v) for k, v in value.items() if k != "title" or not isinstance(v, str)}
+    if isinstance(made.get("pattern"), str):
+        made["pattern"] = _ecma(made["pattern"])
+    if "patternProperties" in made:
+        made["patternProperties"] = {_ecma(name): v for name, v in made["patternProperties"].items()}
+        made["additionalProperties"] = False
+    return made
+
+
+def _ecma(pattern: str) -> str:
+    return _WHOLE.sub(r"^\1$", pattern)
