@@ -22,7 +22,7 @@ system-packages:
 	@.ci/system-packages
 
 test: setup system-packages
-	PATH="$(CURDIR)/$(BIN):$$PATH" .ci/test -n $(JOBS)
+	PATH="$(CURDIR)/$(BIN):$$PATH" .ci/test -n $(JOBS) --dist worksteal
 
 check: setup
 	$(BIN)/ruff check .

@@ -45,6 +45,7 @@ class Firm:
     server: Server
     codes: Iterator[int] = field(default_factory=lambda: iter(range(1_000_001, 2_000_000)))
     environ: dict[str, str] = field(default_factory=dict)
+    profiles: dict[str, str] = field(default_factory=dict)  # of credentials that have another one than trader-mtls
 
     @property
     def root(self) -> Path:
@@ -112,7 +113,8 @@ class Firm:
             "employment": {"start": "2024-02-01", "status": "active"},
             "roles": ["rfq-trader"],
             "credentials": [
-                {"name": c, "profile": "trader-mtls", "key": {"csr": f"csr/{name}-{c}.pem"}} for c in credentials
+                {"name": c, "profile": self.profiles.get(c, "trader-mtls"), "key": {"csr": f"csr/{name}-{c}.pem"}}
+                for c in credentials
             ],
             **changed,
         }

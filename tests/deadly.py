@@ -1,0 +1,75 @@
+"""`apply` killed in a child process, before or after any one of its writing calls."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Self
+
+from reconciler.cli.context import Context
+from reconciler.model.estate import Estate
+from reconciler.providers.protocol import AnswerHook, CallHook, Connection, Prover, Reader, RunLock, Writer
+from tests.firm import Firm
+
+
+@dataclass(slots=True)
+class Deadly:
+    """A connection whose writing calls are counted; at the n-th the process is killed, before or after it."""
+
+    inner: Connection
+    at: int
+    side: str
+    calls: int = field(default=0)
+
+    def __enter__(self) -> Self:
+        self.inner.__enter__()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.inner.__exit__(*exc)
+
+    def readers(self) -> Sequence[Reader]:
+        return self.inner.readers()
+
+    def provers(self) -> Sequence[Prover]:
+        return self.inner.provers()
+
+    def lock(self, run_id: str) -> RunLock:
+        return self.inner.lock(run_id)
+
+    def use_plan(self, plan_id: str, run_id: str) -> None:
+        self.inner.use_plan(plan_id, run_id)
+
+    def writers(self, before: CallHook, after: AnswerHook) -> Mapping[str, Writer]:
+        def deadly_before(method: str, path: str) -> None:
+            before(method, path)
+            self.calls += 1
+            if self.side == "before" and self.calls == self.at:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        def deadly_after(method: str, path: str, status: int) -> None:
+            if self.side == "after" and self.calls == self.at:
+                os.kill(os.getpid(), signal.SIGKILL)
+            after(method, path, status)
+
+        return self.inner.writers(deadly_before, deadly_after)
+
+
+def killed(firm: Firm, at: int, side: str) -> bool:
+    """Apply in a child process that dies at that call. False when the run ended before it got there."""
+    child = os.fork()
+    if child == 0:
+        honest = Context.connection
+
+        def deadly(self: Context, estate: Estate) -> Connection:
+            return Deadly(honest(self, estate), at, side)
+
+        Context.connection = deadly  # type: ignore[method-assign]  # in this child process alone
+        try:
+            firm.idac("-q", "apply", "--auto-approve")
+        finally:
+            os._exit(0)
+    _, status = os.waitpid(child, 0)
+    return os.WIFSIGNALED(status)
