@@ -11,7 +11,7 @@ def validate(context: Context) -> int:
     """Check the manifests offline; 0 when there is no error."""
     from reconciler.pipeline import validate as check
     from reconciler.render.document import finding_document
-    from reconciler.render.text import findings_text
+    from reconciler.render.findings import findings_text
 
     estate = context.estate()
     tree = context.tree(estate)

@@ -69,6 +69,13 @@ class Manifest:
         return self.locate(path) if self.locate is not None else self.origin
 
 
+class Tally(NamedTuple):
+    """How a finding is summed up with its like, where people read: one line, `claim: part, part`."""
+
+    claim: str  # "declared, not enforced by this version"
+    part: str  # "devices of 5 people"
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """Something about the estate that a person should know. `error` findings freeze grants."""
@@ -78,6 +85,7 @@ class Finding:
     message: str
     subject: str | None = None
     origin: Origin | None = None
+    tally: Tally | None = None  # None: it has its own line
 
 
 class Invalid(NamedTuple):

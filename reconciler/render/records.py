@@ -8,8 +8,10 @@ from typing import Any
 
 from reconciler.model.record import StoredRecord, Verification
 from reconciler.render.document import finding_document
+from reconciler.render.findings import finding_lines
+from reconciler.render.paint import Paint, painter
 from reconciler.render.safe import safe
-from reconciler.render.text import SIGNS, Paint, finding_lines, painter
+from reconciler.render.text import SIGNS
 
 _STATUS_COLOURS = {"complete": "green", "noop": "dim", "partial": "yellow", "interrupted": "yellow"}
 _RESULT_COLOURS = {"applied": "green", "proved": "green", "told": "yellow", "not-covered": "dim"}

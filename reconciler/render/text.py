@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
 from reconciler.model.change import PHASES, Change
-from reconciler.model.manifest import Finding, Tree
 from reconciler.model.outcome import Outcome, Proof
 from reconciler.model.plan import Plan, PlanTicket
+from reconciler.render.findings import finding_lines
+from reconciler.render.paint import Paint, painter
 from reconciler.render.policies import document_lines, role_words
 from reconciler.render.safe import safe
-
-Paint = Callable[[str, str], str]  # (colour name, text) -> text
 
 SIGNS = {"create": "+", "update": "~", "rotate": "±", "revoke": "×", "delete": "-", "hold": "!", "release": "○"}
 COLOURS = {"+": "green", "~": "yellow", "±": "yellow", "×": "red", "-": "red", "!": "magenta", "○": "green"}
@@ -22,14 +21,6 @@ HEADS = {
     "govern": "Govern — the rules themselves change",
     "grant": "Grant — what the rules already allow",
 }
-_CODES = {"green": "32", "yellow": "33", "red": "31", "magenta": "35", "bold": "1", "dim": "2"}
-
-
-def painter(colour: bool) -> Paint:
-    """ANSI colours, or none."""
-    if not colour:
-        return lambda name, text: text
-    return lambda name, text: f"\x1b[{_CODES[name]}m{text}\x1b[0m"
 
 
 def plan_text(plan: Plan, ticket: PlanTicket | None, *, colour: bool = False) -> str:
@@ -157,37 +148,6 @@ def _totals(plan: Plan) -> str:
 def _guard_lines(plan: Plan, paint: Paint) -> Iterator[str]:
     for guard in plan.refused:
         yield from ["", f"{paint('red', f'Refused {guard.code}')}: {safe(guard.message)}"]
-
-
-def finding_lines(findings: Iterable[Finding], paint: Paint) -> Iterator[str]:
-    """One line a finding: place, severity, code, message."""
-    colours = {"error": "red", "warning": "yellow", "info": "dim"}
-    for finding in findings:
-        where = (
-            f"{safe(finding.origin)}: "
-            if finding.origin
-            else f"{safe(finding.subject)}: "
-            if finding.subject
-            else ""
-        )
-        severity = paint(colours[finding.severity], finding.severity)
-        yield f"{where}{severity} {finding.code}: {safe(finding.message)}"
-
-
-def findings_text(estate: str, tree: Tree, findings: Sequence[Finding], *, colour: bool = False) -> str:
-    """What `idac validate` prints: every finding, then one line that sums up."""
-    paint = painter(colour)
-    lines = list(finding_lines(findings, paint))
-    errors = sum(1 for f in findings if f.severity == "error")
-    warnings = sum(1 for f in findings if f.severity == "warning")
-    if not tree.absence_is_intent:
-        lines.append(f"{paint('red', 'The tree is not whole')}: {safe(tree.why_not)}")
-    counted = f"{len(tree.manifests)} manifests of estate {safe(estate)}"
-    if errors or not tree.absence_is_intent:
-        lines.append(paint("red", f"Invalid: {counted}, {errors} errors, {warnings} warnings."))
-    else:
-        lines.append(paint("green", f"Valid: {counted}, {warnings} warnings."))
-    return "\n".join(lines) + "\n"
 
 
 def outcome_text(outcomes: Sequence[Outcome], proofs: Sequence[Proof], *, colour: bool = False) -> str:

@@ -16,7 +16,8 @@ from reconciler.model.manifest import Finding, Origin, SubjectRef, Tree
 from reconciler.model.outcome import Outcome, Proof
 from reconciler.model.plan import Guard, Plan, PlanTicket
 from reconciler.plan import plan
-from reconciler.render.text import findings_text, outcome_text, plan_text
+from reconciler.render.findings import findings_text
+from reconciler.render.text import outcome_text, plan_text
 from tests.unit.test_plan import estate
 from tests.unit.world import NOW, actual, certificate, desired, entity, issued, login, policy
 
