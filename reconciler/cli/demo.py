@@ -38,6 +38,7 @@ spec:
   supervisor: {supervisor}
   employment: {{start: "2026-01-05", status: active}}
   roles: [{role}]
+  mfaTier: {tier}
   credentials:
   - {{name: mtls, profile: {profile}, key: {{csr: csr/{name}-mtls.pem}}}}
 """
@@ -146,7 +147,7 @@ class Demo:
         return key
 
     def manifest(self) -> str:
-        """The new trader works like one who is there already: same desk, supervisor, role and profile."""
+        """The new trader works like one who is there already: same desk, supervisor, role, tier and profile."""
         from reconciler.kinds.trader.spec import Trader
         from reconciler.load import load, load_estate
 
@@ -159,6 +160,7 @@ class Demo:
             desk=peer.desk,
             supervisor=peer.supervisor,
             role=peer.roles[0],
+            tier=peer.mfa_tier or "null",
             profile=peer.credentials[0].profile,
         )
 
