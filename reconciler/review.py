@@ -4,34 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from reconciler.errors import Refused, Stale
 from reconciler.model.plan import Plan, PlanTicket
 
+SKEW = timedelta(minutes=1)  # between the clocks of whoever plans and whoever applies
 REPLAN = "run `idac plan --out` again and have the new plan reviewed"
 
+Document = Mapping[str, Any]  # a plan as `plan --out` writes it
 
-def require_same(reviewed: Mapping[str, Any], fresh: Plan, now: datetime) -> PlanTicket:
+
+def require_same(reviewed: Document, fresh: Document, now: datetime, longest: timedelta) -> PlanTicket:
     """The reviewed plan's ticket, if that plan is unexpired and exactly what would happen now.
 
-    `reviewed` is the document `idac plan --out` wrote. Raises `Stale` with the difference otherwise. Single
-    use is not decided here but by the server, when the plan is noted as used.
+    Anybody may have altered the reviewed document since it was written, so nothing in it is believed: all that
+    a reviewer relies on is held against the fresh plan's document. `longest` is the policy's `planExpiry`.
+    Raises `Stale` with the difference otherwise. Single use is not decided here but by the server, when the
+    plan is noted as used.
     """
-    if reviewed["estate"] != fresh.estate:
-        raise Stale(f"the plan is for estate {reviewed['estate']!r}, not {fresh.estate!r}", remedy=REPLAN)
-    try:
-        expires = datetime.fromisoformat(reviewed["expiresAt"])
-        expired = now >= expires
-    except (ValueError, TypeError):
-        raise Stale("the plan's expiry is not a time with a zone", remedy=REPLAN) from None
-    if expired:
-        raise Stale(f"the plan expired {reviewed['expiresAt']}", remedy=REPLAN)
-    if reviewed["digest"] != fresh.digest:
-        lines = "\n".join(f"  {line}" for line in difference(reviewed, fresh))
-        raise Stale(f"the reviewed plan is not what would happen now:\n{lines}\n", remedy=REPLAN)
-    return PlanTicket(reviewed["planId"], str(reviewed.get("createdAt", "")), reviewed["expiresAt"])
+    if reviewed["estate"] != fresh["estate"]:
+        raise Stale(f"the plan is for estate {reviewed['estate']!r}, not {fresh['estate']!r}", remedy=REPLAN)
+    _require_young(reviewed, now, longest)
+    same = reviewed["digest"] == fresh["digest"]
+    lines = list(_altered(reviewed, fresh) if same else difference(reviewed, fresh))
+    if lines or not same:
+        text = "\n".join(f"  {line}" for line in lines)
+        raise Stale(f"the reviewed plan is not what would happen now:\n{text}\n", remedy=REPLAN)
+    return PlanTicket(reviewed["planId"], reviewed["createdAt"], reviewed["expiresAt"])
 
 
 def require_allowed(fresh: Plan) -> None:
@@ -48,29 +49,83 @@ def without_review(fresh: Plan) -> Plan:
     return replace(fresh, changes=())
 
 
-def difference(reviewed: Mapping[str, Any], fresh: Plan) -> Iterator[str]:
+def difference(reviewed: Document, fresh: Document) -> Iterator[str]:
     """Lines that say in what a stored plan and a fresh one differ."""
-    then = _by_step(c for c in reviewed["changes"] if isinstance(c, dict))
-    now = _by_step(
-        {"address": c.address, "action": c.action, "phase": c.phase, "before": c.before, "after": c.after}
-        for c in fresh.changes
-    )
+    then, now = (_by_step(c for c in d["changes"] if isinstance(c, Mapping)) for d in (reviewed, fresh))
     for key in sorted(then.keys() - now.keys()):
         yield f"no longer needed: {key[1]} {key[0]} ({key[2]})"
     for key in sorted(now.keys() - then.keys()):
         yield f"new: {key[1]} {key[0]} ({key[2]})"
     for key in sorted(then.keys() & now.keys()):
-        if any(_plain(then[key].get(side)) != _plain(now[key].get(side)) for side in ("before", "after")):
+        if then[key] != now[key]:
             yield f"differs: {key[1]} {key[0]} ({key[2]})"
     for name in ("policy", "target", "scope"):
-        if _plain(reviewed.get(name)) != _plain(getattr(fresh, name)):
+        if _plain(reviewed.get(name)) != _plain(fresh[name]):
             yield f"the {name} is another"
     if then.keys() == now.keys():
         yield "what was observed at these addresses, or the configuration, has changed since the review"
 
 
-def _by_step(changes: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str, str], Mapping[str, Any]]:
-    return {(str(c.get("address")), str(c.get("action")), str(c.get("phase"))): c for c in changes}
+def _require_young(reviewed: Document, now: datetime, longest: timedelta) -> None:
+    created, expires = _moment(reviewed, "createdAt"), _moment(reviewed, "expiresAt")
+    if now >= expires:
+        raise Stale(f"the plan expired {reviewed['expiresAt']}", remedy=REPLAN)
+    if created > now + SKEW:
+        raise Stale(f"the plan says it was made {reviewed['createdAt']}, which is yet to come", remedy=REPLAN)
+    if expires - created > longest:
+        said = f"made {reviewed['createdAt']}, good until {reviewed['expiresAt']}"
+        most = f"planExpiry is {int(longest.total_seconds())} seconds"
+        raise Stale(f"the plan claims a longer life than the policy gives one ({said}; {most})", remedy=REPLAN)
+
+
+def _moment(reviewed: Document, name: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(reviewed[name])
+        zoned = moment.tzinfo is not None
+    except (KeyError, ValueError, TypeError):
+        zoned = False
+    if not zoned:
+        raise Stale(f"the plan's {name} is not a time with a zone", remedy=REPLAN)
+    return moment
+
+
+def _altered(reviewed: Document, fresh: Document) -> Iterator[str]:
+    """What the document says otherwise than the fresh plan, though both carry the same digest.
+
+    Routine changes, the commit, guards that passed and what is not ours may have moved on since the review:
+    they are no part of it.
+    """
+    for name in ("target", "scope", "policy", "summary"):
+        if _plain(reviewed.get(name)) != _plain(fresh[name]):
+            yield f"the {name} was altered after the plan was made"
+    if _plain(reviewed["changes"]) != _plain(fresh["changes"]):
+        yield "the changes were altered after the plan was made"
+        yield from (
+            line for line in difference(reviewed, fresh) if line.startswith(("no longer", "new", "differs"))
+        )
+    yield from _unreviewed(reviewed.get("findings"), fresh)
+
+
+def _unreviewed(said: Any, fresh: Document) -> Iterator[str]:
+    """Errors and warnings about the plan's subjects, or about the estate, that its reviewers were not shown."""
+    shown = {_told(f) for f in said if isinstance(f, Mapping)} if isinstance(said, list) else set()
+    touched = {None, *(change["subject"] for change in fresh["changes"])}
+    for finding in fresh["findings"]:
+        if finding["severity"] != "info" and finding["subject"] in touched and _told(finding) not in shown:
+            yield f"a finding that was not reviewed: {finding['code']}: {finding['message']}"
+
+
+def _told(finding: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(str(finding.get(name)) for name in ("code", "severity", "subject", "message"))
+
+
+def _by_step(changes: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str, str], list[Any]]:
+    """Changes by address, action and phase: an entity is disabled and sealed under the same three."""
+    found: dict[tuple[str, str, str], list[Any]] = {}
+    for c in changes:
+        key = str(c.get("address")), str(c.get("action")), str(c.get("phase"))
+        found.setdefault(key, []).append(_plain(dict(c)))
+    return found
 
 
 def _plain(value: Any) -> Any:

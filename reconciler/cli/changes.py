@@ -68,7 +68,10 @@ def apply(context: Context, *, reviewed: str, auto_approve: bool) -> int:
     tree = context.tree(estate)
     with context.connection(estate) as connection:
         sight = _look(context, estate, tree, connection)
-        ticket = new_ticket(estate) if stored is None else require_same(stored, sight.plan, now())
+        ticket = new_ticket(estate)
+        if stored is not None:
+            longest = timedelta(seconds=seconds(estate.spec.policy.plan_expiry))
+            ticket = require_same(stored, plan_document(sight.plan, ticket), now(), longest)
         if stored is None and not context.json:
             print_text(plan_text(sight.plan, None, colour=context.colour))
         result = _carry_out(context, estate, sight, ticket, connection, "apply")

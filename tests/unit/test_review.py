@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -10,7 +11,8 @@ from typing import Any
 import pytest
 
 from reconciler.errors import InvalidInput, Refused, Stale
-from reconciler.model.plan import Guard, PlanTicket
+from reconciler.model.manifest import Finding
+from reconciler.model.plan import Guard, Plan, PlanTicket
 from reconciler.render.document import plan_document, read_plan
 from reconciler.review import require_allowed, require_same, without_review
 from tests.unit.test_plan import joiners_and_leaver, make
@@ -25,10 +27,76 @@ def stored(**changed: Any) -> Any:
 
 
 FRESH = make(joiners_and_leaver())
+DAY = timedelta(days=1)
+
+
+def checked(document: Any, plan: Plan = FRESH) -> PlanTicket:
+    return require_same(document, plan_document(plan, TICKET), NOW, DAY)
+
+
+def altered(reach: Callable[[Any], None]) -> Any:
+    document = json.loads(json.dumps(plan_document(FRESH, TICKET)))
+    reach(document)
+    return read_plan(json.dumps(document).encode(), "plan.json")
 
 
 def test_the_same_plan_is_applied_under_the_reviewed_ticket() -> None:
-    assert require_same(plan_document(FRESH, TICKET), FRESH, NOW) == TICKET
+    assert checked(plan_document(FRESH, TICKET)) == TICKET
+    assert checked(altered(lambda d: None)) == TICKET
+
+
+def _twice_the_life(document: Any) -> None:
+    document["expiresAt"] = stamp(NOW + 2 * DAY)
+
+
+def _first(name: str, value: Any) -> Callable[[Any], None]:
+    return lambda d: d["changes"][0].update({name: value})
+
+
+@pytest.mark.parametrize(
+    ("reach", "message"),
+    [
+        (lambda d: d.update(changes=[]), "the changes were altered"),
+        (lambda d: d["changes"].pop(), "new: "),
+        (lambda d: d["changes"].append(d["changes"][0]), "the changes were altered"),
+        (lambda d: d["changes"].reverse(), "the changes were altered"),
+        (_first("reason", "a harmless renewal"), "differs: "),
+        (_first("subject", "trader/somebody-else"), "differs: "),
+        (_first("action", "hold"), "no longer needed: hold"),
+        (_first("phase", "grant"), "the changes were altered"),
+        (_first("before", {}), "differs: "),
+        (_first("after", {}), "differs: "),
+        (lambda d: d["summary"].update(create=0), "the summary was altered"),
+        (lambda d: d.pop("summary"), "the summary was altered"),
+        (lambda d: d.update(target={"cluster": "x"}), "the target was altered"),
+        (lambda d: d.update(scope={}), "the scope was altered"),
+        (lambda d: d.update(policy="0"), "the policy was altered"),
+        (_twice_the_life, "longer life than the policy"),
+        (lambda d: d.update(createdAt=stamp(NOW + DAY / 2), expiresAt=stamp(NOW + DAY)), "yet to come"),
+        (lambda d: d.update(createdAt=stamp(NOW - 2 * DAY)), "longer life than the policy"),
+        (lambda d: d.update(createdAt="2026-11-24"), "createdAt is not a time"),
+    ],
+)
+def test_a_plan_altered_under_its_own_digest_is_stale_and_says_in_what(
+    reach: Callable[[Any], None], message: str
+) -> None:
+    with pytest.raises(Stale, match=message):
+        checked(altered(reach))
+
+
+def test_findings_withheld_from_the_reviewers_are_named() -> None:
+    subject = str(FRESH.changes[0].subject)
+    about = [
+        Finding("R11", "warning", "employment ends soon", subject),
+        Finding("R14", "info", "declared", subject),
+    ]
+    elsewhere = Finding("R10", "warning", "access ended", "trader/not-in-this-plan")
+    with_findings = replace(FRESH, findings=(*about, elsewhere))
+    honest = plan_document(with_findings, TICKET)
+    assert checked({**honest, "findings": honest["findings"][:1]}, with_findings) == TICKET
+    for shown in ([], [{**honest["findings"][0], "severity": "info"}], None, ["R11"]):
+        with pytest.raises(Stale, match="not reviewed: R11: employment ends soon"):
+            checked({**honest, "findings": shown}, with_findings)
 
 
 @pytest.mark.parametrize(
@@ -45,7 +113,7 @@ def test_the_same_plan_is_applied_under_the_reviewed_ticket() -> None:
 )
 def test_any_other_plan_is_stale(changed: dict[str, Any], message: str) -> None:
     with pytest.raises(Stale, match=message):
-        require_same(stored(**changed), FRESH, NOW)
+        checked(stored(**changed))
 
 
 def test_the_difference_names_what_went_and_what_differs() -> None:
@@ -55,7 +123,7 @@ def test_the_difference_names_what_went_and_what_differs() -> None:
         digest="0", changes=[first, *changes[2:], {"address": "gone", "action": "create", "phase": "grant"}]
     )
     with pytest.raises(Stale) as caught:
-        require_same(document, FRESH, NOW)
+        checked(document)
     text = str(caught.value)
     assert "no longer needed: create gone" in text
     assert f"differs: update {changes[0]['address']}" in text
@@ -72,6 +140,7 @@ def test_the_difference_names_what_went_and_what_differs() -> None:
         b'{"formatVersion": "idac.plan/v0"}',
         b'{"formatVersion": "idac.plan/v1"}',
         b"\xff",
+        b'{"formatVersion": "idac.plan/v1", "changes": [], "changes": []}',
     ],
 )
 def test_what_is_not_a_plan_is_refused(text: bytes) -> None:
