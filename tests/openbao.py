@@ -185,7 +185,7 @@ def fresh_estate(server: Server, root: Path, **spec: Any) -> Estate:
     raw = server.raw()
     client = PlainClient(raw)
     bootstrap_ca(client, estate, server.address)
-    bootstrap(client, estate)
+    bootstrap(client, estate, server.address)
     raw.close()
     return estate
 

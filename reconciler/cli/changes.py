@@ -38,7 +38,7 @@ def plan(context: Context, *, out: str, detailed: bool) -> int:
     ticket = new_ticket(estate)
     document = plan_document(fresh, ticket)
     if out:
-        write_file(Path(out), json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+        write_file(Path(out), json.dumps(document, indent=2) + "\n")
     if context.json:
         print_json(document)
     else:

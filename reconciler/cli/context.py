@@ -71,12 +71,18 @@ class Context:
         """The manifests as they lie there, with the git revision they belong to."""
         from reconciler.cli.git import revision
         from reconciler.load import load
+        from reconciler.model.manifest import Finding
 
         tree = load(estate)
         seen = revision(Path(estate.root), estate.spec.manifests)
         if seen.partial and tree.absence_is_intent:
             tree = replace(tree, absence_is_intent=False, why_not=seen.partial)
-        return replace(tree, commit=seen.commit, dirty=seen.dirty)
+        findings = tree.findings
+        if seen.gone:
+            names = ", ".join(seen.gone[:5]) + (", …" if len(seen.gone) > 5 else "")
+            text = f"{len(seen.gone)} manifests are gone from here and still in the commit: {names}"
+            findings += (Finding("M09", "warning", text),)
+        return replace(tree, commit=seen.commit, dirty=seen.dirty, findings=findings)
 
     def connection(self, estate: Estate) -> Connection:
         """The target, not yet spoken to."""

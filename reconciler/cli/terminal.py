@@ -16,7 +16,7 @@ from reconciler.providers.protocol import Reader
 
 def print_json(document: Any) -> None:
     """One JSON document to stdout."""
-    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+    sys.stdout.write(json.dumps(document, indent=2) + "\n")
 
 
 def print_text(text: str) -> None:

@@ -108,6 +108,9 @@ def _walk(root: Root, directory: str, skip: frozenset[str], seen: set[str], dept
         return
     for entry in entries:
         path = f"{directory}/{entry.name}" if directory not in ("", ".") else entry.name
+        if not _is_text(entry.name):
+            yield Entry(path.encode("utf-8", "backslashreplace").decode(), "its name is not UTF-8")
+            continue
         if entry.name.startswith(".") or path == "idac.yaml":
             continue
         yield from _entry(root, entry, path, skip, seen, depth)
@@ -132,6 +135,14 @@ def _entry(
                 return
             seen.add(real)
         yield Entry(path)
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:  # bytes of another encoding, which Python keeps as lone surrogates
+        return False
+    return True
 
 
 def _all(handle: int, size: int, limit: int) -> bytes:

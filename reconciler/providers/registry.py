@@ -94,13 +94,15 @@ def bootstrap_estate(estate: Estate, environ: Mapping[str, str]) -> tuple[str, .
     """Prepare the server for this estate, as administrator; what was made or mended, in words.
 
     The administrator's token is `VAULT_TOKEN`, or the trial server's root token under `.idac/`. Raises
-    `InvalidInput` when there is neither, and `TargetError`.
+    `InvalidInput` when there is neither, or when only idac.yaml says where it would go, and `TargetError`.
     """
     noted = Path(estate.root) / ".idac" / "root-token"
     token = environ.get("VAULT_TOKEN") or (noted.read_text().strip() if noted.exists() else "")
     if not token:
         raise InvalidInput("bootstrap needs an administrator's token", remedy="set VAULT_TOKEN")
     with Logins(estate, environ) as logins:
+        if environ.get("VAULT_TOKEN"):
+            logins.server.require_named_outside("VAULT_TOKEN")
         admin = logins.given(Secret(token))
         bootstrap_ca(admin, estate, logins.server.address)
-        return bootstrap(admin, estate)
+        return bootstrap(admin, estate, logins.server.address)

@@ -40,7 +40,7 @@ def everything(admin: Raw, estate: Estate) -> dict[str, object]:
 
 def test_the_second_bootstrap_changes_nothing(admin: Raw, estate: Estate) -> None:
     before = everything(admin, estate)
-    assert bootstrap(PlainClient(admin), estate) == ()
+    assert bootstrap(PlainClient(admin), estate, admin.address) == ()
     assert everything(admin, estate) == before
 
 
@@ -58,14 +58,14 @@ def test_only_the_owner_can_read_the_logins(estate: Estate) -> None:
     logins = Path(estate.root) / ".idac" / "logins"
     assert stat.S_IMODE(logins.stat().st_mode) == 0o700
     assert {stat.S_IMODE(file.stat().st_mode) for file in logins.iterdir()} == {0o600}
-    assert set(json.loads((logins / "plan.json").read_text())) == {"mount", "role_id", "secret_id"}
+    assert set(json.loads((logins / "plan.json").read_text())) == {"address", "mount", "role_id", "secret_id"}
 
 
 def test_a_lost_login_is_made_again_and_only_that(openbao: Server, admin: Raw, estate: Estate) -> None:
     logins = Path(estate.root) / ".idac" / "logins"
     (logins / "grant.json").unlink()
     (logins / "govern.json").write_text("{")
-    assert bootstrap(PlainClient(admin), estate) == ("login grant", "login govern")
+    assert bootstrap(PlainClient(admin), estate, admin.address) == ("login grant", "login govern")
     log_in(openbao, estate, "grant").close()
 
 
@@ -83,14 +83,16 @@ def test_a_lost_login_is_made_again_and_only_that(openbao: Server, admin: Raw, e
 def test_what_somebody_changed_is_mended(admin: Raw, estate: Estate, path: str, body: dict[str, object]) -> None:
     before = everything(admin, estate)
     admin.ok("POST", path.format(mounts=estate.mounts, prefix=estate.prefix), body)
-    assert bootstrap(PlainClient(admin), estate) == (path.format(mounts=estate.mounts, prefix=estate.prefix),)
+    assert bootstrap(PlainClient(admin), estate, admin.address) == (
+        path.format(mounts=estate.mounts, prefix=estate.prefix),
+    )
     assert everything(admin, estate) == before
 
 
 def test_the_grant_policy_is_left_to_govern_once_it_stands(admin: Raw, estate: Estate) -> None:
     path = f"sys/policies/acl/{estate.prefix}grant"
     admin.ok("POST", path, {"policy": '{"path":{}}'})
-    assert bootstrap(PlainClient(admin), estate) == ()
+    assert bootstrap(PlainClient(admin), estate, admin.address) == ()
     assert admin.ok("GET", path).data["policy"] == '{"path":{}}'
 
 
@@ -98,12 +100,12 @@ def test_a_mount_of_another_type_is_refused(openbao: Server, admin: Raw, tmp_pat
     estate = make_estate(tmp_path, "clash")
     admin.ok("POST", f"sys/mounts/{estate.mounts.kv}", {"type": "transit"})
     with pytest.raises(Rejected, match="type transit, not kv"):
-        bootstrap(PlainClient(admin), estate)
+        bootstrap(PlainClient(admin), estate, admin.address)
 
 
 def test_an_estate_whose_policies_look_like_another_estates_roles_is_refused(admin: Raw, tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="could not be told"):
-        bootstrap(PlainClient(admin), make_estate(tmp_path, "prod-role"))
+        bootstrap(PlainClient(admin), make_estate(tmp_path, "prod-role"), "https://127.0.0.1:1")
 
 
 def test_two_estates_stand_side_by_side(openbao: Server, tmp_path: Path) -> None:

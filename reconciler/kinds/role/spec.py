@@ -18,6 +18,9 @@ def _vault_path(path: str) -> str:
     first, *rest = path.split("/")
     if first in _RESERVED or first.startswith(_OURS):
         raise refuse(f"must not lie below {first}/: whoever may write there can give themselves anything")
+    if nested := _RESERVED.intersection(rest):
+        # `team/sys/…` is the API of a namespace `team`, where the same holds.
+        raise refuse(f"must not have the segment {min(nested)}: below a namespace it is the system's own API")
     if "+" in first or "*" in first or not rest:
         raise refuse("must begin with a whole mount name, without wildcards: anything less reaches every mount")
     if any("+" in segment and segment != "+" for segment in rest) or "*" in path[:-1]:

@@ -31,8 +31,8 @@ _CERT = {
 class Bootstrap:
     """One estate on one server. `changed` lists what was made or mended, for people."""
 
-    def __init__(self, admin: Client, estate: Estate) -> None:
-        self._admin, self._estate = admin, estate
+    def __init__(self, admin: Client, estate: Estate, address: str) -> None:
+        self._admin, self._estate, self._address = admin, estate, address
         self.changed: list[str] = []
 
     def run(self) -> tuple[str, ...]:
@@ -102,14 +102,15 @@ class Bootstrap:
         secret_id = self._admin.write(f"{role}/secret-id", {}).data["secret_id"]
         file.parent.parent.mkdir(mode=0o700, exist_ok=True)
         file.parent.mkdir(mode=0o700, exist_ok=True)
-        write_private(file, {"mount": mount, "role_id": role_id, "secret_id": secret_id})
+        noted = {"address": self._address, "mount": mount, "role_id": role_id, "secret_id": secret_id}
+        write_private(file, noted)
         self.changed.append(f"login {identity}")
 
     def _stands(self, role: str, role_id: str, file: Path) -> bool:
         """Whether the noted secret id still works, so that no further one is made."""
         try:
             noted = json.loads(file.read_text())
-            if noted["role_id"] != role_id:
+            if (noted["role_id"], noted["address"]) != (role_id, self._address):
                 return False
             asked = next(
                 iter(self._admin.ask_many(f"{role}/secret-id/lookup", [{"secret_id": noted["secret_id"]}]))
@@ -143,9 +144,12 @@ class Bootstrap:
         self.changed.append(path)
 
 
-def bootstrap(admin: Client, estate: Estate) -> tuple[str, ...]:
-    """Everything of the estate but its CA, which must stand already; what was changed, in words."""
-    return Bootstrap(admin, estate).run()
+def bootstrap(admin: Client, estate: Estate, address: str) -> tuple[str, ...]:
+    """Everything of the estate but its CA, which must stand already; what was changed, in words.
+
+    `address` is noted in the logins: they are good for that server alone.
+    """
+    return Bootstrap(admin, estate, address).run()
 
 
 def refuse_ambiguous(estate: Estate) -> None:

@@ -112,10 +112,11 @@ class Logins:
 
     def _log_in(self, identity: Identity) -> _Held:
         if identity == "plan" and self._environ.get("VAULT_TOKEN"):
+            self.server.require_named_outside("VAULT_TOKEN")
             return self._given(identity, Secret(self._environ["VAULT_TOKEN"].strip()))
         login: Login | None = getattr(self._estate.spec.target.logins, identity)
         if login is None:
-            noted = noted_login(self._estate, identity)
+            noted = noted_login(self._estate, identity, self.server)
             role_id, secret_id = Secret(noted["role_id"]), Secret(noted["secret_id"])
             return self._approle(identity, noted["mount"], role_id, secret_id)
         if login.method == "token":
@@ -127,6 +128,7 @@ class Logins:
         return self._approle(identity, login.mount or self._estate.mounts.run, role_id, secret_id)
 
     def _resolve(self, login: Login, name: str, identity: str) -> Secret:
+        self.server.require_named_outside(f"{name} of target.logins.{identity}")
         return resolve(getattr(login, name), self._estate, self._environ, f"{name} of target.logins.{identity}")
 
     def _approle(self, identity: Identity, mount: str, role_id: Secret, secret_id: Secret) -> _Held:

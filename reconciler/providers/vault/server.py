@@ -7,27 +7,44 @@ import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from reconciler.errors import InvalidInput
 from reconciler.model.estate import Estate, SecretRef
 from reconciler.model.secret import Secret
 
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """How to reach it. `ca_cert` is the path of a PEM file, empty for the system's authorities."""
+    """How to reach it. `ca_cert` is the path of a PEM file, empty for the system's authorities.
+
+    `named_by` says whose word that is. A pull request may change `idac.yaml`, so what only that file names is
+    never given a secret which it did not have already.
+    """
 
     address: str
     ca_cert: str = ""
     namespace: str = ""
+    named_by: Literal["environment", "idac.yaml", "trial server"] = "environment"
+
+    def require_named_outside(self, secret: str) -> None:
+        """Raises `InvalidInput` when only `idac.yaml` says where the secret would go."""
+        if self.named_by == "idac.yaml":
+            raise InvalidInput(
+                f"{secret} would be sent to {self.address}, which only idac.yaml names",
+                remedy="any pull request may change idac.yaml: set VAULT_ADDR where the secret is set",
+            )
 
 
 def find_server(estate: Estate, environ: Mapping[str, str]) -> Server:
     """The server of this estate. Raises `InvalidInput` when nothing names one."""
     target, root = estate.spec.target, Path(estate.root)
     noted = _json(root / ".idac" / "server.json", private=False) or {}
-    address = environ.get("VAULT_ADDR") or target.address or str(noted.get("address", ""))
+    trial = str(noted.get("address", ""))
+    address = environ.get("VAULT_ADDR") or target.address or trial
     if not address:
         raise InvalidInput(
             "no server is named",
@@ -36,11 +53,24 @@ def find_server(estate: Estate, environ: Mapping[str, str]) -> Server:
     ca_cert = environ.get("VAULT_CACERT") or (str(root / target.ca_cert) if target.ca_cert else "")
     if not ca_cert and address == noted.get("address"):
         ca_cert = str(noted.get("ca_cert", ""))
-    return Server(address, ca_cert, environ.get("VAULT_NAMESPACE") or target.namespace)
+    namespace = environ.get("VAULT_NAMESPACE") or target.namespace
+    if environ.get("VAULT_ADDR"):
+        return Server(address, ca_cert, namespace, "environment")
+    if target.address:
+        return Server(address, ca_cert, namespace, "idac.yaml")
+    if urlsplit(address).hostname not in LOOPBACK:
+        raise InvalidInput(
+            f".idac/server.json names {address}, and a trial server is on this machine alone",
+            remedy="set VAULT_ADDR for any other server",
+        )
+    return Server(address, ca_cert, namespace, "trial server")
 
 
-def noted_login(estate: Estate, identity: str) -> Mapping[str, Any]:
-    """What bootstrap wrote for one identity: `mount`, `role_id`, `secret_id`. Raises `InvalidInput`."""
+def noted_login(estate: Estate, identity: str, server: Server) -> Mapping[str, Any]:
+    """What bootstrap wrote for one identity: `mount`, `role_id`, `secret_id`, and the server's `address`.
+
+    Raises `InvalidInput` when there is none, or when it is for another server than this one.
+    """
     file = Path(estate.root) / ".idac" / "logins" / f"{identity}.json"
     noted = _json(file, private=True)
     if noted is None:
@@ -50,6 +80,8 @@ def noted_login(estate: Estate, identity: str) -> Mapping[str, Any]:
         )
     if not all(isinstance(noted.get(name), str) for name in ("mount", "role_id", "secret_id")):
         raise InvalidInput(f"{file} is not a login that bootstrap wrote", remedy="run `idac bootstrap` again")
+    if noted.get("address") != server.address:
+        server.require_named_outside(f"the {identity} login, which is for {noted.get('address')},")
     return noted
 
 

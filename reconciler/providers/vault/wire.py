@@ -153,6 +153,8 @@ class Pool:
         Raises `InvalidInput` for an address that is none, or a CA file that cannot be read.
         """
         parts = urlsplit(address)
+        if parts.username is not None or parts.password is not None:
+            raise InvalidInput("the server's address carries a user or password", remedy="give it without them")
         if parts.scheme not in ("https", "http") or not parts.hostname or parts.path.strip("/") or parts.query:
             raise InvalidInput(
                 f"the server's address {address!r} is not of the form https://host:port",

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from pathlib import Path
 
-from reconciler.cli.git import Revision, revision
+import pytest
+
+from reconciler.cli.git import _GIT, Revision, revision
 
 
 def git(where: Path, *arguments: str) -> str:
@@ -14,6 +17,7 @@ def git(where: Path, *arguments: str) -> str:
 
 
 def repository(where: Path) -> Path:
+    where.mkdir(exist_ok=True)
     git(where, "init", "-q", "-b", "main")
     for name in ("traders/anna.yaml", "roles/r.yaml"):
         (where / name).parent.mkdir(exist_ok=True)
@@ -54,3 +58,64 @@ def test_a_repositorys_own_hooks_and_monitors_are_not_run(tmp_path: Path) -> Non
     git(where, "config", "core.fsmonitor", str(script))
     revision(where, (".",))
     assert not (where / "ran").exists()
+
+
+def test_files_of_a_bare_repository_among_the_manifests_run_nothing(tmp_path: Path) -> None:
+    """A pull request can carry them as ordinary files; git would find them before the real repository."""
+    where = repository(tmp_path / "outer")
+    estate = where / "identities"
+    estate.mkdir()
+    (estate / "trader.yaml").write_text("x: 1\n")
+    evil = repository(tmp_path / "evil")
+    for name in ("HEAD", "index"):
+        shutil.copy(evil / ".git" / name, estate / name)
+    for name in ("objects", "refs"):
+        shutil.copytree(evil / ".git" / name, estate / name)
+    clean = f"sh -c 'touch {tmp_path}/ran; cat'"
+    config = f'[core]\n\tbare = false\n\tworktree = .\n[filter "x"]\n\tclean = "{clean}"\n'
+    (estate / "config").write_text(config)
+    (estate / ".gitattributes").write_text("* filter=x\n")
+    git(where, "add", ".")
+    git(where, "commit", "-qm", "data only")
+    seen = revision(estate, (".",))
+    assert not (tmp_path / "ran").exists()
+    assert "looks like a bare git repository" in seen.partial
+    assert seen.commit is None
+    # git's own guard holds too, wherever the files lie
+    asked = subprocess.run([*_GIT, "-C", str(estate), "status"], capture_output=True, text=True, check=False)
+    assert asked.returncode != 0
+    assert not (tmp_path / "ran").exists()
+
+
+def test_git_is_given_no_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    script = tmp_path / "git"
+    script.write_text(f"#!/bin/sh\nenv > {tmp_path}/seen\nexit 1\n")
+    script.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setenv("VAULT_TOKEN", "canary")
+    revision(tmp_path, (".",))
+    assert "GIT_OPTIONAL_LOCKS=0" in (tmp_path / "seen").read_text()
+    assert "canary" not in (tmp_path / "seen").read_text()
+
+
+def test_what_is_gone_and_not_deleted_in_git_is_named(tmp_path: Path) -> None:
+    where = repository(tmp_path)
+    (where / "traders/anna.yaml").unlink()
+    assert revision(where, (".",)).gone == ("traders/anna.yaml",)
+    git(where, "rm", "-q", "traders/anna.yaml")
+    assert revision(where, (".",)).gone == ()
+
+
+def test_a_file_that_git_was_told_not_to_look_at_makes_the_tree_dirty(tmp_path: Path) -> None:
+    where = repository(tmp_path)
+    git(where, "update-index", "--assume-unchanged", "traders/anna.yaml")
+    (where / "traders/anna.yaml").write_text("x: 2\n")
+    assert revision(where, (".",)).dirty
+
+
+def test_a_broken_index_makes_the_tree_partial(tmp_path: Path) -> None:
+    where = repository(tmp_path)
+    (where / ".git" / "index").write_bytes(b"nonsense")
+    seen = revision(where, (".",))
+    assert seen.dirty
+    assert "git cannot say" in seen.partial

@@ -258,3 +258,12 @@ def test_no_file_whatever_makes_loading_raise(tmp_path_factory: pytest.TempPathF
     )
     (root / "a.yaml").write_bytes(data)
     assert not read(root).absence_is_intent
+
+
+def test_a_file_name_that_is_not_utf_8_is_a_finding_and_hides_nobody(root: Path) -> None:
+    (root / "a.yaml").write_text(role("a"))
+    os.close(os.open(os.fsencode(str(root)) + b"/x\xff.yaml", os.O_CREAT | os.O_WRONLY))
+    tree = read(root)
+    assert [m.name for m in tree.manifests] == ["a"]
+    assert not tree.absence_is_intent
+    assert "x\\udcff.yaml:1:1 its name is not UTF-8" in messages(tree)
