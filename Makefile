@@ -34,7 +34,7 @@ bench: setup system-packages
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tests.bench
 
 soak: setup system-packages
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -q -m soak tests
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -q -s -m soak tests
 
 # Re-resolve the locked dependencies. Hashes are written; no package index is named.
 lock: setup

@@ -27,6 +27,7 @@ class Person:
     status: str = "active"
     held: bool = False  # somebody else contained them, and nobody released them
     settled: bool = False  # an apply has been by since
+    arrived: bool = False  # has an entity: whoever is suspended before the first apply gets none
     tokens: list[Holder] = field(default_factory=list)  # of logins that were made
 
     @property
@@ -70,7 +71,7 @@ class Life:
             ]  # fmt: skip
             self.random.choice(ways)()
         if self.random.random() < 0.4:
-            at, side = self.random.randint(1, 40), self.random.choice(["before", "after"])
+            at, side = self.random.randint(1, 25), self.random.choice(["before", "after"])
             died = killed(self.firm, at, side)
             self.note(f"apply killed {side} call {at}" if died else "apply")
             self.deaths += died
@@ -82,6 +83,7 @@ class Life:
         self.records += 1
         for person in self.people.values():
             person.settled = True
+            person.arrived = person.arrived or person.works
 
     # -- what happens in the firm
 

@@ -43,12 +43,13 @@ class Context:
     @property
     def colour(self) -> bool:
         """Colours only for a person at a terminal who has not said no (https://no-color.org)."""
-        return sys.stdout.isatty() and not self.no_color and not os.environ.get("NO_COLOR")
+        refused = self.no_color or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+        return sys.stdout.isatty() and not refused
 
     @property
     def watched(self) -> bool:
-        """Whether a person watches stderr and wants to be talked to."""
-        return sys.stderr.isatty() and not self.quiet
+        """Whether a person watches stderr, on a terminal that can move its cursor, and wants to be talked to."""
+        return sys.stderr.isatty() and os.environ.get("TERM") != "dumb" and not self.quiet
 
     @property
     def environ(self) -> Mapping[str, str]:

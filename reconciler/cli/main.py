@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from reconciler.cli import streams
 from reconciler.cli.context import Context, Format
 from reconciler.errors import IdacError
 
@@ -190,16 +191,17 @@ def records_verify(ctx: typer.Context) -> None:
 
 def main() -> None:
     """Run the command line. The one place where everything that went wrong becomes words and an exit code."""
+    streams.prepare()
     try:
         code = run(sys.argv[1:])
     except KeyboardInterrupt:
         code = _complain("interrupted; run `idac plan` to see what stands", 130)
-    except BrokenPipeError:
-        sys.stderr.close()
-        code = 141
     except Exception as error:  # noqa: BLE001 - the outermost command; a traceback could show a secret
         code = _complain(f"a fault in idac itself: {type(error).__name__} {_where(error)}", 1)
-    sys.exit(code)
+    unwritten, why = streams.finish()
+    if why:
+        _complain(why, unwritten)
+    sys.exit(unwritten or code)
 
 
 def run(arguments: list[str]) -> int:

@@ -8,7 +8,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import typer
+
 from reconciler.cli.context import Context
+from reconciler.cli.streams import BROKEN_PIPE
+from reconciler.errors import InvalidInput
 from reconciler.model.outcome import Outcome
 from reconciler.model.resource import Observation
 from reconciler.providers.protocol import Reader
@@ -16,12 +20,18 @@ from reconciler.providers.protocol import Reader
 
 def print_json(document: Any) -> None:
     """One JSON document to stdout."""
-    sys.stdout.write(json.dumps(document, indent=2) + "\n")
+    print_text(json.dumps(document, indent=2) + "
+")
 
 
 def print_text(text: str) -> None:
-    """Text to stdout."""
-    sys.stdout.write(text)
+    """Text to stdout. Raises `InvalidInput` when it cannot be written, and ends a command nobody listens to."""
+    try:
+        sys.stdout.write(text)
+    except BrokenPipeError:
+        raise typer.Exit(BROKEN_PIPE) from None  # Typer would make it a plain 1
+    except OSError as error:
+        raise InvalidInput(f"the output could not be written: {error.strerror}") from None
 
 
 @contextmanager

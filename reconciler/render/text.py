@@ -47,7 +47,8 @@ def _plan_lines(plan: Plan, ticket: PlanTicket | None, paint: Paint) -> Iterator
     if plan.unmanaged:
         yield from ["", paint("dim", f"Not ours, never touched: {_unmanaged(plan.unmanaged)}")]
     yield from _guard_lines(plan, paint)
-    yield from ["", paint("bold", _totals(plan))]
+    if not plan.empty or plan.routine:
+        yield from ["", paint("bold", _totals(plan))]
     if not plan.empty and ticket is not None:
         yield paint("dim", f"Digest sha256:{plan.digest}")
         yield paint("dim", f"Plan {ticket.plan_id}, good until {ticket.expires_at}")

@@ -26,7 +26,7 @@ def the_plan_is_empty(life: Life) -> None:
 def only_whom_the_manifests_name_is_in_the_server(life: Life) -> None:
     admin, prefix = life.firm.admin, f"{life.firm.estate.prefix}trader."
     names = {n.removeprefix(prefix) for n in admin.list("identity/entity/name").keys if n.startswith(prefix)}
-    assert names == {n for n, p in life.people.items() if p.status != "left"}
+    assert names == {n for n, p in life.people.items() if p.status != "left" and p.arrived}
     for name in names:
         person, entity = life.people[name], admin.read(f"identity/entity/name/{prefix}{name}").data
         assert entity["disabled"] is not person.works, name
