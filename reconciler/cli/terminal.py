@@ -20,8 +20,7 @@ from reconciler.providers.protocol import Reader
 
 def print_json(document: Any) -> None:
     """One JSON document to stdout."""
-    print_text(json.dumps(document, indent=2) + "
-")
+    print_text(json.dumps(document, indent=2) + "\n")
 
 
 def print_text(text: str) -> None:
