@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from reconciler.ledger.reading import JournalText
@@ -12,12 +13,17 @@ from reconciler.model.resource import Address, Fields
 _LINE = {"n", "time", "kind", "format"}
 
 
-def interrupted(journal: JournalText, sealed_at: str, seen: Mapping[Address, Fields]) -> dict[str, Any]:
+def interrupted(
+    journal: JournalText, vouched: int, sealed_at: str, seen: Mapping[Address, Fields]
+) -> dict[str, Any]:
     """The body of the record that the next run writes for it.
 
-    Every intent is listed: with its outcome, or as `unknown` with the calls that were about to be sent and
-    what was `seen` at its address afterwards.
+    Only the first `vouched` lines are told as what happened: those that the record key's seals cover. The
+    rest of the file is bound by its digest and called unsealed. Every intent is listed: with its outcome, or
+    as `unknown` with the calls that were about to be sent and what was `seen` at its address afterwards.
     """
+    unsealed = len(journal.lines) - vouched
+    journal = replace(journal, lines=journal.lines[:vouched])
     actions = [_action(line, journal.lines, seen) for line in journal.lines if line["kind"] == "intent"]
     return {
         **_header(journal),
@@ -29,7 +35,7 @@ def interrupted(journal: JournalText, sealed_at: str, seen: Mapping[Address, Fie
         "calls": [_call(c, journal.lines) for c in _of(journal.lines, "call", None)],
         "proofs": [],
         "entities": {},
-        "journal": journal_reference(journal.written),
+        "journal": {**journal_reference(journal.written), "unsealed": unsealed},
     }
 
 

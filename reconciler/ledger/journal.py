@@ -1,13 +1,16 @@
 """The write-ahead journal of one run: one append-only file of JSON lines.
 
 Kinds of lines: `open` (what the run is), `intent` (a change is about to begin), `call` (a writing call is
-about to be sent), `answer` (its status), `outcome` (what came of the change), `close`. Paths only, never a
-body. Durable before a call is sent: everything up to its `call` line. What follows a call may be lost with
-the power, not with the process; the next run reads the truth back from the systems.
+about to be sent), `answer` (its status), `outcome` (what came of the change), `seal`, `close`. Paths only,
+never a body. A seal is the record key's signature over every byte before it: whoever can put a file among
+the journals cannot make the next run sign a story of theirs. Durable before a call is sent: everything up to
+its `call` line. What follows a call may be lost with the power, not with the process; the next run reads the
+truth back from the systems.
 """
 
 from __future__ import annotations
 
+import base64
 import fcntl
 import hashlib
 import os
@@ -18,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from reconciler.errors import LedgerError
+from reconciler.ledger.dsse import Signer
 from reconciler.ledger.files import make_directory, sync_directory, write_all
 from reconciler.ledger.plain import line
 
@@ -41,11 +45,16 @@ class RunJournal:
     Every method raises `LedgerError` when the line cannot be written: then nothing more may be done.
     """
 
-    def __init__(self, path: Path, header: Mapping[str, Any], clock: Callable[[], str]) -> None:
-        """Create the file (never an existing one) and write `open` with the header, durably."""
+    def __init__(
+        self, path: Path, header: Mapping[str, Any], clock: Callable[[], str], signer: Signer | None = None
+    ) -> None:
+        """Create the file (never an existing one) and write `open` with the header, durably.
+
+        Without a signer nothing is sealed, and an interrupted run's record says so.
+        """
         self.path = path
         self.header = header
-        self._clock = clock
+        self._clock, self._signer = clock, signer
         self._written = self._synced = 0  # lines
         self._sha256 = hashlib.sha256()
         self._closed_as: str | None = None
@@ -81,6 +90,7 @@ class RunJournal:
     def outcome(self, n: int, status: str, evidence: Mapping[str, Any], error: str) -> None:
         """What came of change `n`."""
         self._line("outcome", change=n, status=status, evidence=evidence, error=error)
+        self._seal()  # so that the record of a killed run can tell it
         self._here.change = self._here.call = None
 
     def close(self, status: str) -> None:
@@ -108,26 +118,45 @@ class RunJournal:
         with self._writing:
             if self._file < 0:
                 raise LedgerError(f"the journal {self.path.name} is closed", remedy="start a new run")
-            text = line({"n": self._written, "time": self._clock(), "kind": kind, **members})
-            try:
-                write_all(self._file, text)
-            except OSError as problem:
-                raise _unwritable(self.path, problem) from None
-            self._sha256.update(text)
-            self._written += 1
-            return self._written - 1
+            return self._append(kind, members)
+
+    def _append(self, kind: str, members: Mapping[str, Any]) -> int:
+        text = line({"n": self._written, "time": self._clock(), "kind": kind, **members})
+        try:
+            write_all(self._file, text)
+        except OSError as problem:
+            raise _unwritable(self.path, problem) from None
+        self._sha256.update(text)
+        self._written += 1
+        return self._written - 1
+
+    def _seal(self) -> None:
+        """Sign all that was written so far."""
+        if self._signer is None:
+            return
+        with self._writing:
+            if self._file < 0:
+                return
+            signature = self._signer.sign(sealed(self.path.name, self._sha256.hexdigest()))
+            self._append("seal", {"keyId": self._signer.key_id, "sig": base64.b64encode(signature).decode()})
 
     def _durable(self, n: int) -> None:
-        """Return once line `n` is on disk. One thread's fsync serves all that wait meanwhile."""
+        """Return once line `n` is sealed and on disk. One thread's fsync serves all that wait meanwhile."""
         with self._syncing:
             if self._synced > n:
                 return
+            self._seal()
             written = self._written
             try:
                 os.fsync(self._file)
             except OSError as problem:
                 raise _unwritable(self.path, problem) from None
             self._synced = written
+
+
+def sealed(name: str, sha256: str) -> bytes:
+    """What a seal signs: which journal this is, and the SHA-256 (hex) of every byte before the seal's line."""
+    return f"{FORMAT} seal\n{name}\n{sha256}\n".encode()
 
 
 def _create(path: Path) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import fcntl
 import hashlib
 import json
@@ -12,8 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from reconciler.errors import LedgerError
-from reconciler.ledger.journal import Written
+from reconciler import x509
+from reconciler.errors import CryptoError, LedgerError
+from reconciler.ledger.dsse import Signer
+from reconciler.ledger.journal import Written, sealed
 
 # What each kind of line has to hold.
 _NEEDED: dict[str, dict[str, type]] = {
@@ -22,6 +25,7 @@ _NEEDED: dict[str, dict[str, type]] = {
     "call": {"method": str, "path": str},
     "answer": {"method": str, "path": str, "status": str},
     "outcome": {"change": str, "status": str, "evidence": dict, "error": str},
+    "seal": {"keyId": str, "sig": str},
     "close": {"status": str},
 }
 
@@ -34,11 +38,19 @@ class JournalText:
     sha256: str  # of the file's exact bytes
     lines: tuple[Mapping[str, Any], ...]
     torn: bool
+    prefixes: Mapping[int, str]  # of each `seal` line: the SHA-256 of the bytes before it
 
     @property
     def header(self) -> Mapping[str, Any]:
         """What the run said it was."""
         return self.lines[0] if self.lines else {}
+
+    def sealed_lines(self, signer: Signer) -> int:
+        """How many lines, from the first, a seal of this key vouches for. Anybody may have written the rest."""
+        for n in sorted(self.prefixes, reverse=True):
+            if _seals(self.lines[n], sealed(self.name, self.prefixes[n]), signer):
+                return n + 1
+        return 0
 
     @property
     def written(self) -> Written:
@@ -57,14 +69,29 @@ def read_journal(path: Path) -> JournalText:
     except OSError as problem:
         raise LedgerError(f"{path.name} cannot be read: {problem.strerror}") from None
     lines: list[Mapping[str, Any]] = []
+    prefixes: dict[int, str] = {}
+    running = hashlib.sha256()
     *whole, rest = data.split(b"\n")
     for text in whole:
         line = _line(text, len(lines))
         if line is None:
             break
+        if line["kind"] == "seal":
+            prefixes[len(lines)] = running.hexdigest()
+        running.update(text + b"\n")
         lines.append(line)
     torn = bool(rest) or len(lines) < max(len(whole), 1)
-    return JournalText(path.name, hashlib.sha256(data).hexdigest(), tuple(lines), torn)
+    return JournalText(path.name, hashlib.sha256(data).hexdigest(), tuple(lines), torn, prefixes)
+
+
+def _seals(line: Mapping[str, Any], data: bytes, signer: Signer) -> bool:
+    if line["keyId"] != signer.key_id:
+        return False
+    try:
+        x509.verify(signer.public_pem, base64.b64decode(line["sig"], validate=True), data)
+    except (CryptoError, ValueError):
+        return False
+    return True
 
 
 def _line(text: bytes, n: int) -> Mapping[str, Any] | None:

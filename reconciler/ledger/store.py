@@ -53,14 +53,14 @@ class Ledger:
 
         Raises `LedgerError` if there is no signer, the run id was used before, or nothing can be written.
         """
-        self._require_signer()
+        signer = self._require_signer()
         if not RUN_ID.match(run.run_id):
             raise LedgerError("a run id is letters, digits, dots, dashes and underscores")
         name = f"{run.run_id}.jsonl"
         if (self.journals / name).exists():
             raise LedgerError(f"there is a journal {name} already", remedy="a run id is used once")
         self._keep(canonical(plan.digested))
-        return RunJournal(self.running / name, header(run, plan, ticket), self._clock)
+        return RunJournal(self.running / name, header(run, plan, ticket), self._clock, signer)
 
     def close(self, journal: RunJournal, result: RunResult) -> RecordRef:
         """End a run: close its journal and write its record, which then stands for ever.
@@ -86,7 +86,9 @@ class Ledger:
                 if not gone or not path.exists():
                     continue
                 if not self._recorded(path.name):
-                    sealed.append(self._append(interrupted(read_journal(path), self._clock(), seen or {})))
+                    journal = read_journal(path)
+                    vouched = journal.sealed_lines(self._require_signer())
+                    sealed.append(self._append(interrupted(journal, vouched, self._clock(), seen or {})))
                 self._settle(path)
         return tuple(sealed)
 
@@ -167,7 +169,7 @@ class Ledger:
     def record_files(self) -> list[Path]:
         """The files that are named like records, in the order of their numbers."""
         found = self.records.iterdir() if self.records.is_dir() else ()
-        return sorted((p for p in found if RECORD_NAME.match(p.name)), key=_seq)
+        return sorted((p for p in found if RECORD_NAME.match(p.name) and p.is_file()), key=_seq)
 
     def _reference(self, path: Path) -> RecordRef:
         return reference(path, self.directory, path.read_bytes())

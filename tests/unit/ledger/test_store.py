@@ -11,9 +11,21 @@ from pathlib import Path
 import pytest
 
 from reconciler.errors import LedgerError
+from reconciler.ledger.plain import line
+from reconciler.ledger.reading import read_journal
 from reconciler.ledger.store import Ledger
 from reconciler.ledger.verify import verify
-from tests.unit.ledger.world import FINGERPRINT, TICKET, Clock, new_ledger, record, some_records, the_plan, the_run
+from tests.unit.ledger.world import (
+    FINGERPRINT,
+    ISSUED,
+    TICKET,
+    Clock,
+    new_ledger,
+    record,
+    some_records,
+    the_plan,
+    the_run,
+)
 
 
 def test_a_run_leaves_one_record_that_verifies(tmp_path: Path) -> None:
@@ -136,3 +148,44 @@ def test_writers_side_by_side_never_take_the_same_number(tmp_path: Path) -> None
     found = verify(tmp_path / "plans")
     assert (found.records, found.journals) == (30, 30)
     assert [f for f in found.findings if f.code != "L08"] == []  # their clocks are not one clock
+
+
+def test_a_story_put_among_the_journals_is_never_told_as_what_happened(tmp_path: Path) -> None:
+    """Anybody who can write files there could otherwise have the next run sign any run, person and serial."""
+    ledger = some_records(tmp_path, ("run-a",))
+    real = (ledger.journals / "run-a.jsonl").read_bytes()
+    forged = real.replace(b"run-a", b"run-x").replace(b'"ops"', b'"ceo"').replace(b"1a:2b", b"de:ad")
+    ledger.running.mkdir(exist_ok=True)
+    (ledger.running / "run-x.jsonl").write_bytes(forged)
+    (ledger.running / "run-y.jsonl").write_bytes(real)  # a real journal under another name
+    assert len(ledger.seal_interrupted()) == 2
+    for run, text in (("run-x", forged), ("run-y", real)):
+        found = ledger.load(run).statement["predicate"]
+        assert found["journal"]["unsealed"] == str(text.count(b"\n"))
+        assert (found["actions"], found["certificates"], found["calls"]) == ([], [], [])
+        assert "appliedBy" not in found
+    assert ledger.load("run-a").ref.seq == 0
+
+
+def test_lines_added_to_a_killed_runs_journal_are_not_told_either(tmp_path: Path) -> None:
+    ledger = new_ledger(tmp_path)
+    journal = ledger.open(the_run("run-a"), the_plan(), TICKET)
+    journal.intent(0, "ca.certificate/trader/anna/mtls", "create", "k:0")
+    journal.before_write("POST", "pki/sign/mtls")
+    journal.outcome(0, "applied", ISSUED, "")
+    journal.release()
+    lines = read_journal(journal.path).lines
+    more = {"kind": "intent", "change": "1", "address": "ca.certificate/trader/eve/mtls", "action": "create"}
+    with journal.path.open("ab") as file:
+        file.write(line({"n": len(lines), "time": "t", "idempotencyKey": "k:1", **more}))
+    ledger.seal_interrupted()
+    found = ledger.load("run-a").statement["predicate"]
+    assert [a["address"] for a in found["actions"]] == ["ca.certificate/trader/anna/mtls"]
+    assert found["actions"][0]["result"] == "applied"
+    assert found["journal"]["unsealed"] == "1"
+
+
+def test_a_directory_named_like_a_record_stops_nothing(tmp_path: Path) -> None:
+    ledger = some_records(tmp_path, ("run-a",))
+    (ledger.records / "000001.dsse.json").mkdir()
+    assert len(ledger.references()) == 1
