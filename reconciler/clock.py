@@ -15,6 +15,14 @@ def rfc3339(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def is_moment(text: str) -> bool:
+    """Whether a text is a moment, spelled in that way."""
+    try:
+        return rfc3339(datetime.fromisoformat(text)) == text
+    except ValueError:
+        return False
+
+
 def stamp() -> str:
     """This machine's time as text."""
     return rfc3339(now())

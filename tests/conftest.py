@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import count
 from pathlib import Path
 
 import pytest
 
 from reconciler.model.estate import Estate
-from tests.firm import PROFILE, ROLE, Firm
+from tests.firm import Firm, found
 from tests.openbao import Raw, Server, fresh_estate, start_server
 
 
@@ -35,18 +34,7 @@ def estate(openbao: Server, tmp_path: Path) -> Estate:
     return fresh_estate(openbao, tmp_path)
 
 
-_FIRMS = count(1)
-
-
 @pytest.fixture
 def firm(openbao: Server, tmp_path: Path) -> Firm:
     """A bootstrapped estate with one role, one profile and no people; its own mounts on the shared server."""
-    made = Firm(f"f{next(_FIRMS)}", tmp_path, openbao)
-    made.root.mkdir()
-    made.configure()
-    made.manifest("Role", "rfq-trader", ROLE)
-    made.manifest("CertificateProfile", "trader-mtls", PROFILE)
-    made.environ = openbao.environ
-    made.idac("-q", "bootstrap", code=0)
-    made.environ = {"VAULT_ADDR": openbao.address, "VAULT_CACERT": str(openbao.ca_cert)}
-    return made
+    return found(openbao, tmp_path)

@@ -7,6 +7,7 @@ import json
 import ssl
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -156,6 +157,22 @@ class Firm:
         return Holder(
             self.server, self.estate.mounts.cert, f"trader.{name}.{credential}", chain, self.key(name, credential)
         )
+
+
+_FIRMS = count(1)
+
+
+def found(server: Server, home: Path, **policy: Any) -> Firm:
+    """A bootstrapped estate with one role, one profile and no people; its own mounts on the shared server."""
+    made = Firm(f"f{next(_FIRMS)}", home, server)
+    made.root.mkdir()
+    made.configure(policy={"autoApprove": True, **policy})
+    made.manifest("Role", "rfq-trader", ROLE)
+    made.manifest("CertificateProfile", "trader-mtls", PROFILE)
+    made.environ = server.environ
+    made.idac("-q", "bootstrap", code=0)
+    made.environ = {"VAULT_ADDR": server.address, "VAULT_CACERT": str(server.ca_cert)}
+    return made
 
 
 @dataclass(slots=True)

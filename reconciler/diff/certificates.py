@@ -13,6 +13,7 @@ from reconciler.model.manifest import SubjectRef
 from reconciler.model.resource import Fields, Resource
 
 CONTENT = ("profile", "profile_digest", "spki", "common_name", "uri_san")
+NAMES = ("spki", "common_name", "uri_san")  # whose certificate it is
 SHOWN_FACTS = ("serial", "not_after", "fingerprint")
 
 
@@ -25,6 +26,11 @@ def converge_certificate(
     now: datetime,
 ) -> Iterator[Change]:
     """Issue, adopt, rotate, redeliver or renew one credential's certificate; `after` has refs resolved."""
+    before, changed = differing(actual.fields, after) if actual is not None else ({}, {})
+    if actual is not None and "record" in changed and any(name in changed for name in NAMES):
+        # Not a rotation: whoever put that certificate there must not have it for an overlap's time.
+        yield from revoke(subject, actual, "its record was altered to name another certificate", before)
+        actual = None
     if actual is None or actual.facts.get("revoked") == "ours":
         orphan = next((o for o in orphans if fits(desired, o)), None)
         if orphan is not None:
@@ -32,7 +38,6 @@ def converge_certificate(
         else:
             yield _change(subject, desired, after, None, "create", "no certificate is in force")
         return
-    before, changed = differing(actual.fields, after)
     content = [name for name in CONTENT if name in changed]
     if content:
         reason = f"the manifest changed {', '.join(content)}"
@@ -47,7 +52,7 @@ def converge_certificate(
 
 def fits(desired: Resource, orphan: Resource) -> bool:
     """Whether an unexplained live certificate is the very one we would issue: same key, same names."""
-    return all(orphan.facts.get(n) == desired.fields[n] for n in ("spki", "common_name", "uri_san"))
+    return all(orphan.facts.get(n) == desired.fields[n] for n in NAMES)
 
 
 def renewal_due(desired: Resource, actual: Resource, now: datetime) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from reconciler.model.change import Change
 from reconciler.model.manifest import SubjectRef
-from reconciler.model.resource import Actual, Hold, Resource
+from reconciler.model.resource import Actual, Fields, Hold, Resource
 
 
 def contain(
@@ -32,8 +32,10 @@ def contain(
     yield from work
 
 
-def revoke(subject: SubjectRef | None, certificate: Resource, why: str) -> Iterator[Change]:
-    """Revoke every live serial of one credential, and withdraw its delivery."""
+def revoke(
+    subject: SubjectRef | None, certificate: Resource, why: str, shown: Fields | None = None
+) -> Iterator[Change]:
+    """Revoke every live serial of one credential, and withdraw its delivery. `shown`: more to say of what was."""
     orphan = "/orphan/" in certificate.address
     serials = [certificate.facts["serial"]] if orphan else list(certificate.facts.get("serials") or ())
     yield Change(
@@ -42,7 +44,7 @@ def revoke(subject: SubjectRef | None, certificate: Resource, why: str) -> Itera
         "revoke",
         "contain",
         why,
-        before={"serials": serials, "not_after": certificate.facts.get("not_after")},
+        before={**(shown or {}), "serials": serials, "not_after": certificate.facts.get("not_after")},
         after={"revoked": True},
         actual=certificate,
     )

@@ -57,6 +57,7 @@ def _content(address: str, fields: Any) -> Any:
     """The fields that manifests decide; what is pinned for all is the providers' own tests' matter."""
     names = {
         "vault.entity": ("policies", "aliases"),
+        "vault.policy": ("name", "document"),
         "vault.login": ("allowed_common_names", "allowed_uri_sans"),
         "ca.certificate": ("profile", "common_name", "uri_san", "spki"),
         "ca.profile": ("key_type", "key_bits", "key_usage", "ext_key_usage_oids", "client_flag",

@@ -65,6 +65,7 @@ def certificate(subject: SubjectRef, credential: str = "mtls", spki: str = "k1",
             "uri_san": f"spiffe://t.test/{subject}",
             "entity": ref(f"vault.entity/{subject}", "id"),
             "delivery": "intact",
+            "record": "intact",
         },
         {"csr": "PEM", "ttl": 86400, "renew_before": 28800, "max_key_age": None, "overlap": 3600, **facts},
     )

@@ -85,16 +85,21 @@ class CaProver:
         let_in = [s for s in serials if s not in evidence.at_login]
         yield _proof(subject, "ca.login", let_in, "cert auth refuses every serial", "not refused", said)
         yield self._ocsp(subject, serials, evidence)
-        yield self._delivery(subject)
+        yield self._delivery(subject, changes, serials)
         refused, detail, more = probed
         yield Proof(subject, "ca.probe", "proved" if refused else "failed", detail, more)
 
-    def _delivery(self, subject: SubjectRef) -> Proof:
+    def _delivery(self, subject: SubjectRef, changes: Sequence[Change], serials: Sequence[str]) -> Proof:
+        """Whoever loses everything is delivered nothing; whoever loses one certificate, nothing but good ones."""
+        whole = any(c.type in ("vault.entity", "vault.token") for c in changes)
+        plan, estate = self._clients("plan"), self._estate
         try:
-            left = store.names(self._clients("plan"), self._estate, subject)
+            own = store.names(plan, estate, subject)
+            left = [n for n in own if whole or store.read_entry(plan, estate, n).serial in ("", *serials)]
         except IdacError as error:
             return Proof(subject, "ca.delivery", "failed", f"it could not be asked: {error}")
-        return _proof(subject, "ca.delivery", left, "no certificate is delivered", "still delivered", {})
+        good = "no certificate is delivered" if whole else "no revoked certificate is delivered"
+        return _proof(subject, "ca.delivery", left, good, "still delivered", {})
 
     def _ocsp(self, subject: SubjectRef, serials: Sequence[str], evidence: _Evidence) -> Proof:
         try:

@@ -98,7 +98,9 @@ def _delivered(owner: tuple[SubjectRef, str], entry: store.Entry, seen: _Seen, e
     custom, current = entry.custom, seen.parsed.get(entry.serial)
     previous = custom.get("previous", "")
     chain = [s for s in (entry.serial, previous) if s in seen.live and _belongs(seen.parsed.get(s), subject)]
-    if current is None and custom.get("not_after", "") > seen.now and entry.serial not in seen.inventory.revoked:
+    sound = entry.sound and _describes(custom, subject, current)
+    lost = current is None and custom.get("not_after", "") > seen.now
+    if sound and lost and entry.serial not in seen.inventory.revoked:
         chain.insert(0, entry.serial)  # the CA did not keep it, and it is as good as any other
     names = _names(current) if current is not None else _recorded(entry, subject, seen, estate)
     fields = {
@@ -107,6 +109,7 @@ def _delivered(owner: tuple[SubjectRef, str], entry: store.Entry, seen: _Seen, e
         **names,
         "entity": custom.get("entity"),
         "delivery": INTACT if entry.intact else "altered",
+        "record": INTACT if sound else "altered",
     }
     dates = {n: custom.get(n, "") for n in ("serial", "fingerprint", "not_before", "not_after")}
     facts: dict[str, Any] = {
@@ -119,6 +122,14 @@ def _delivered(owner: tuple[SubjectRef, str], entry: store.Entry, seen: _Seen, e
         "previous_until": custom.get("previous_until") or None,
     }
     return Resource(f"ca.certificate/{subject}/{credential}", subject, fields, facts)
+
+
+def _describes(custom: Mapping[str, str], subject: SubjectRef, certificate: Certificate | None) -> bool:
+    """Whether the record says of the certificate what the certificate says, as far as that can still be asked."""
+    if custom.get("subject") != str(subject) or not {"issued_at", "key_since"} <= custom.keys():
+        return False
+    own = ("fingerprint", "spki", "not_before", "not_after")
+    return certificate is None or all(custom.get(name) == getattr(certificate, name) for name in own)
 
 
 def _belongs(certificate: Certificate | None, subject: SubjectRef) -> bool:

@@ -199,6 +199,7 @@ def certificate(
         "uri_san": f"spiffe://{estate.spec.trust_domain}/{subject.kind}/{subject.name}",
         "entity": ref(f"vault.entity/{subject}", "id"),
         "delivery": INTACT,
+        "record": INTACT,
     }
     facts: dict[str, object] = {
         "csr": csr,

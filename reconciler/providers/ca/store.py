@@ -6,9 +6,10 @@ Custom metadata is what a bulk listing shows, so everything a plan needs stands 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from reconciler.clock import is_moment
 from reconciler.errors import Rejected
 from reconciler.model.estate import Estate
 from reconciler.model.manifest import SubjectRef
@@ -17,15 +18,23 @@ from reconciler.providers.protocol import Client
 CERTIFICATES, REVOCATIONS = "certificates", "revocations"
 LONGEST_VALUE = 512  # bytes that custom metadata takes
 NEVER = "0s"  # delete_version_after: a delivery does not vanish by itself
+MOMENTS = ("issued_at", "key_since", "not_before", "not_after", "previous_until")  # RFC 3339 in custom metadata
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One delivery: `custom` describes version `custom["version"]` of its data; `version` is the newest, or 0."""
+    """One delivery: `custom` describes version `custom["version"]` of its data; `version` is the newest, or 0.
+
+    `sound` is false when somebody else wrote the metadata since: the server counts each write of it, and we note
+    the count that ours will make. A server that does not count shows `metadata_version` None.
+    """
 
     custom: Mapping[str, str]
     version: int = 0
     standing: bool = False  # the newest version is neither deleted, destroyed nor about to vanish
+    sound: bool = field(default=True, compare=False)
+    metadata_version: int | None = field(default=0, compare=False)
+    guarded: bool = field(default=False, compare=False)  # somebody made the server ask for check-and-set
 
     @property
     def intact(self) -> bool:
@@ -60,7 +69,12 @@ def entry(info: Mapping[str, Any]) -> Entry:
     newest = (info.get("versions") or {}).get(str(version)) or {"deletion_time": "none", "destroyed": True}
     stays = info.get("delete_version_after", NEVER) == NEVER
     standing = stays and not newest["destroyed"] and not newest["deletion_time"]
-    return Entry(info.get("custom_metadata") or {}, version, standing)
+    said = info.get("custom_metadata") or {}
+    custom = {n: text for n, text in said.items() if n not in MOMENTS or is_moment(text)}
+    count = info.get("current_metadata_version")
+    sound = len(custom) == len(said) and (count is None or said.get("metadata_version") == str(count))
+    guarded = bool(info.get("cas_required") or info.get("metadata_cas_required"))
+    return Entry(custom, version, standing, sound, count, guarded)
 
 
 def read_entry(client: Client, estate: Estate, name: str) -> Entry:
@@ -122,14 +136,18 @@ def deliver(
 ) -> Entry:
     """Write a delivery over the one that stands, check-and-set, and describe it. Returns what then stands."""
     kv = estate.mounts.kv
-    if standing.version and not standing.standing:
-        client.write(f"{kv}/metadata/{CERTIFICATES}/{name}", {"delete_version_after": NEVER})
+    metadata = f"{kv}/metadata/{CERTIFICATES}/{name}"
+    count = standing.metadata_version or 0
+    plain: dict[str, Any] = {"delete_version_after": NEVER, "max_versions": 0, "cas_required": False}
+    if standing.version and (standing.guarded or not standing.standing):
+        freed = {"metadata_cas_required": False, "metadata_cas": count} if standing.guarded and count else {}
+        client.write(metadata, plain | freed)
+        count += 1
     body = {"options": {"cas": standing.version}, "data": dict(data)}
     version = client.write(f"{kv}/data/{CERTIFICATES}/{name}", body).data["version"]
-    custom = {field: value for field, value in said.items() if value} | {"version": str(version)}
-    client.write(
-        f"{kv}/metadata/{CERTIFICATES}/{name}", {"custom_metadata": custom, "delete_version_after": NEVER}
-    )
+    custom = {n: value for n, value in said.items() if value}
+    custom |= {"version": str(version), "metadata_version": str(count + 1)}
+    client.write(metadata, {"custom_metadata": custom, **plain})
     return Entry(custom, version, True)
 
 

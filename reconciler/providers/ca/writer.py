@@ -14,10 +14,11 @@ from reconciler.model.resource import Fields
 from reconciler.providers.ca import store
 from reconciler.providers.ca.authority import PEM, issuer
 from reconciler.providers.ca.issuing import Issued, Issuing
-from reconciler.providers.ca.resources import READ_ONLY
+from reconciler.providers.ca.resources import BACKDATE, INTACT, READ_ONLY
 from reconciler.providers.ca.revocation import CrlKeeper
 from reconciler.providers.ca.revoker import Revoker
 from reconciler.providers.protocol import Clients, Known, desired_of
+from reconciler.x509 import Certificate
 
 
 class CaWriter:
@@ -110,11 +111,9 @@ class CaWriter:
         facts = change.actual.facts if change.actual is not None else {}
         certificate, now = issued.certificate, self._clock()
         if facts.get("serial") == certificate.serial:
-            adopted = {"issued_at": certificate.not_before, "key_since": certificate.not_before}
-            kept = ("issued_at", "key_since", "previous", "previous_until")
-            return {n: facts.get(n) or adopted.get(n, "") for n in kept}
+            return _kept(change, certificate)
         same_key = change.actual is not None and change.actual.fields.get("spki") == certificate.spki
-        said = {"issued_at": now, "key_since": (facts.get("key_since") if same_key else "") or now}
+        said = {"issued_at": now, "key_since": _key_since(change) if same_key else now}
         live = list(facts.get("serials") or ())
         if change.action != "rotate" or facts.get("serial") not in live:
             return said
@@ -136,7 +135,7 @@ class CaWriter:
         name = "" if orphan else _delivery(change)
         serials = list((change.before or {}).get("serials") or ())
         subject = str(change.subject) if change.subject is not None else ""
-        ended = [s for s in serials if not self._revoker.revoke(s, subject, change.reason, lost=self._kept(name))]
+        ended = [s for s in serials if not self._revoker.revoke(s, subject, change.reason, lost=self._pem(name))]
         stays = set(facts.get("serials") or ()) - set(serials)
         evidence: dict[str, Any] = {"serials": serials, "expired": ended}
         if orphan or stays:
@@ -146,7 +145,7 @@ class CaWriter:
             raise Rejected(f"the delivery {name} is still there after it was withdrawn", remedy="plan again")
         return {**evidence, "withdrawn": name}
 
-    def _kept(self, name: str) -> Callable[[], str]:
+    def _pem(self, name: str) -> Callable[[], str]:
         """How to get at the PEM in a delivery, should the CA have lost the certificate."""
         plan, estate = self._clients("plan"), self._estate
         return lambda: store.delivered(plan, estate, name).get(PEM, "") if name else ""
@@ -156,6 +155,34 @@ class CaWriter:
         if not self._known_authority:
             self._known_authority = issuer(self._clients("plan"), self._estate)
         return self._known_authority
+
+
+def _trusted(change: Change) -> bool:
+    return change.actual is None or change.actual.fields.get("record", INTACT) == INTACT
+
+
+def _key_since(change: Change) -> str:
+    """Since when the key is used. Where somebody rewrote the record, the certificate says when at the latest."""
+    facts = change.actual.facts if change.actual is not None else {}
+    begin = str(facts.get("not_before") or "")
+    said = str(facts.get("key_since") or begin)
+    return said if _trusted(change) or not begin else min(said, begin)
+
+
+def _kept(change: Change, certificate: Certificate) -> dict[str, str]:
+    """The history of a certificate that stays, or is adopted; of an altered record only what can be true."""
+    facts = change.actual.facts if change.actual is not None else {}
+    begin = certificate.not_before
+    said = {"issued_at": facts.get("issued_at") or begin, "key_since": _key_since(change)}
+    previous, until = facts.get("previous"), facts.get("previous_until") or ""
+    if _trusted(change):
+        return said | {"previous": previous or "", "previous_until": until}
+    said["issued_at"] = begin
+    if previous not in (facts.get("serials") or ()):
+        return said
+    longest = timedelta(seconds=desired_of(change).facts["overlap"] + BACKDATE)
+    latest = rfc3339(datetime.fromisoformat(begin) + longest)
+    return said | {"previous": str(previous), "previous_until": min(until or latest, latest)}
 
 
 def _delivery(change: Change) -> str:

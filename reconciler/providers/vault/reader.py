@@ -20,7 +20,7 @@ from reconciler.providers.vault.ownership import (
 )
 from reconciler.providers.vault.resources import GRANT_ADDRESS
 from reconciler.providers.vault.runners import POLICIES, PROBE
-from reconciler.providers.vault.seen import Shared, entity_fields, login_fields
+from reconciler.providers.vault.seen import Shared, entity_fields, login_fields, policy_fields
 
 
 class VaultReader:
@@ -151,8 +151,7 @@ class VaultReader:
         for path, answer in self._client.read_many(base + name for name in addresses):
             name = path.removeprefix(base)
             if answer.found:
-                fields = {"name": name, "document": answer.data["policy"]}
-                resources.append(Resource(addresses[name], None, fields))
+                resources.append(Resource(addresses[name], None, policy_fields(answer.data)))
         return resources, others
 
     def _holds(self) -> Iterator[Hold]:

@@ -43,6 +43,17 @@ PINNED_LOGIN: Mapping[str, Value] = {
 LOGIN_FIELDS = (*PINNED_LOGIN, "allowed_common_names", "allowed_uri_sans", "display_name")
 
 
+# What a policy of ours says besides its document, by the server's own names; Vault has none of these. A
+# policy that expires by itself takes power from everybody at once, one that asks for check-and-set stops
+# whoever does not send it, and templates let metadata decide what a path reaches.
+PLAIN_POLICY: Mapping[str, Value] = {
+    "allow_slashes_in_identity_templates": False,
+    "allow_wildcards_in_identity_templates": False,
+    "cas_required": False,
+    "expiration": "",
+}
+
+
 def role_policy_name(estate: Estate, role: str) -> str:
     """The server's name for a Role's ACL policy."""
     return f"{estate.prefix}role-{role}"
@@ -61,7 +72,7 @@ def login_name(subject: SubjectRef, credential: str) -> str:
 def role_policy(estate: Estate, name: str, paths: Mapping[str, Iterable[str]]) -> Resource:
     """The ACL policy of one Role. `paths` maps an API path to its capabilities."""
     rules = {path: {"capabilities": sorted(set(able))} for path, able in paths.items()}
-    fields = {"name": role_policy_name(estate, name), "document": document({"path": rules})}
+    fields = {"name": role_policy_name(estate, name), "document": document({"path": rules}), **PLAIN_POLICY}
     facts = {"paths": {path: rule["capabilities"] for path, rule in sorted(rules.items())}}
     return Resource(f"vault.policy/role/{name}", None, fields, facts)
 
@@ -73,7 +84,7 @@ def grant_policy(estate: Estate, combinations: Iterable[Iterable[str]]) -> Resou
     subsets are added by the document itself.
     """
     made = grant_document(estate, combinations)
-    fields = {"name": f"{estate.prefix}grant", "document": document(made)}
+    fields = {"name": f"{estate.prefix}grant", "document": document(made), **PLAIN_POLICY}
     return Resource(GRANT_ADDRESS, None, fields)
 
 

@@ -138,7 +138,7 @@ def issue(estate: Estate, accessor: str, authority: str) -> Rules:
 def govern(estate: Estate) -> Rules:
     """Changes the rules themselves: Roles' policies, the grant login's combinations, certificate profiles."""
     pki = estate.mounts.pki
-    text = {"policy": ()}
+    text = {"policy": (), "cas": ()}  # never `expiration` or `ttl`: a policy that ends by itself
     names = tuple(f"{estate.prefix}{kind}.*" for kind in SUBJECT_KINDS)
     return {
         # Gives a renamed entity its name back, and nothing else: the other logins reach entities by name alone.

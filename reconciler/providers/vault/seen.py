@@ -10,7 +10,7 @@ from typing import Any
 
 from reconciler.model.resource import Value
 from reconciler.providers.vault.ownership import ESTATE_MARK, STATE_MARK, SUBJECT_MARK, aliases
-from reconciler.providers.vault.resources import LOGIN_FIELDS, PINNED_LOGIN
+from reconciler.providers.vault.resources import LOGIN_FIELDS, PINNED_LOGIN, PLAIN_POLICY
 
 _ONE_CERTIFICATE = re.compile(r"\A\s*-----BEGIN CERTIFICATE-----([^-]+)-----END CERTIFICATE-----\s*\Z")
 
@@ -39,6 +39,12 @@ def entity_fields(entity: Mapping[str, Any], share: Callable[[Value], Value] = l
         "disabled": bool(entity.get("disabled")),
         "state": share(metadata.get(STATE_MARK, "")),
     }
+
+
+def policy_fields(policy: Mapping[str, Any]) -> dict[str, Value]:
+    """The managed fields of an ACL policy as `GET sys/policies/acl/...` shows it."""
+    plain = {field: policy.get(field, usual) for field, usual in PLAIN_POLICY.items()}
+    return {"name": policy["name"], "document": policy["policy"], **plain}
 
 
 def login_fields(role: Mapping[str, Any], share: Callable[[Value], Value] = lambda v: v) -> dict[str, Value]:

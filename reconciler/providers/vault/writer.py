@@ -12,7 +12,7 @@ from reconciler.providers.protocol import Clients, Known, actual_of, desired_of
 from reconciler.providers.vault.entities import CHANGED, REPLAN, EntityWriter
 from reconciler.providers.vault.policies import spell
 from reconciler.providers.vault.resources import login_name
-from reconciler.providers.vault.seen import login_fields
+from reconciler.providers.vault.seen import login_fields, policy_fields
 from reconciler.providers.vault.tokens import Tokens
 
 
@@ -44,13 +44,14 @@ class VaultWriter:
     def _write_policy(self, change: Change) -> Fields:
         desired = desired_of(change)
         path = f"sys/policies/acl/{desired.fields['name']}"
-        before = change.actual.fields["document"] if change.actual is not None else None
         standing = self._clients("plan").read(path)
-        there = standing.data.get("policy") if standing.found else None
-        if there not in (before, desired.fields["document"]):
+        there = policy_fields(standing.data) if standing.found else None
+        if there not in (_fields(change.actual), desired.fields):
             raise Rejected(f"{path}: {CHANGED}", remedy=REPLAN)
-        self._clients("govern").write(path, {"policy": desired.fields["document"]})
-        if self._clients("plan").read(path).data.get("policy") != desired.fields["document"]:
+        # Whatever is left out goes back to what PLAIN_POLICY says. A server without versions knows no `cas`.
+        version = {"cas": standing.data["version"]} if "version" in standing.data else {}
+        self._clients("govern").write(path, {"policy": desired.fields["document"], **version})
+        if policy_fields(self._clients("plan").read(path).data) != desired.fields:
             raise Rejected(f"{path} does not say what was written", remedy=REPLAN)
         return {"policy": desired.fields["name"]}
 
