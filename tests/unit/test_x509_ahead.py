@@ -8,14 +8,19 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from reconciler.errors import CryptoError
+from reconciler.load import load, load_estate
+from reconciler.pipeline import validate
 from reconciler.x509 import ReadAhead, ahead, csr, new_key_and_csr, read_csr
+from tests.estates import trader_name, write_estate
 
 ENOUGH = ahead.FEWEST
+NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 
 
 def told(pem: str) -> object:
@@ -102,6 +107,22 @@ def test_a_small_estate_or_a_single_core_starts_no_process(
     with ReadAhead(expected) as reading:
         reading.feed(new_key_and_csr("x")[1])
         assert reading._process is None
+
+
+def test_validating_says_the_same_with_and_without_the_other_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verified_here: list[str]
+) -> None:
+    here = load_estate(write_estate(tmp_path, 130))
+    for index in (3, 64, 129):
+        path = tmp_path / "csr" / f"{trader_name(index)}-mtls.pem"
+        path.write_text(mangled(path.read_text(), random.Random(index)))
+    alone = validate(here, load(here), NOON)
+    assert len(verified_here) == 130
+    monkeypatch.setattr(ahead, "FEWEST", 1)
+    verified_here.clear()
+    assert validate(here, load(here), NOON) == alone
+    assert len([f for f in alone if f.code == "X02"]) == 3
+    assert len(verified_here) < 130  # the rest were accepted ahead
 
 
 def test_when_reading_the_manifests_fails_the_process_is_ended() -> None:
