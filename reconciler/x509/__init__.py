@@ -15,11 +15,8 @@ from reconciler.x509.loopback import LoopbackTls, loopback_tls
 from reconciler.x509.ocsp import OcspAnswer, ocsp_request, read_ocsp
 from reconciler.x509.signing import Signer, key_id, verify
 from reconciler.x509.spelling import colons, join_pem
-from reconciler.x509.words import EXT_KEY_USAGES, KEY_USAGES
 
 __all__ = [
-    "EXT_KEY_USAGES",
-    "KEY_USAGES",
     "Certificate",
     "Crl",
     "Csr",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import NameOID
 
 # RFC 5280 §4.2.1.3, by the names the PKI engine uses.
 KEY_USAGES = {
@@ -13,13 +13,6 @@ KEY_USAGES = {
     "KeyAgreement": "key_agreement",
     "CertSign": "key_cert_sign",
     "CRLSign": "crl_sign",
-}
-EXT_KEY_USAGES = {
-    "clientAuth": ExtendedKeyUsageOID.CLIENT_AUTH.dotted_string,
-    "serverAuth": ExtendedKeyUsageOID.SERVER_AUTH.dotted_string,
-    "codeSigning": ExtendedKeyUsageOID.CODE_SIGNING.dotted_string,
-    "emailProtection": ExtendedKeyUsageOID.EMAIL_PROTECTION.dotted_string,
-    "timeStamping": ExtendedKeyUsageOID.TIME_STAMPING.dotted_string,
 }
 SUBJECT_NAMES = {
     "common_name": NameOID.COMMON_NAME,

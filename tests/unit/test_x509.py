@@ -53,7 +53,7 @@ def expected(csr: x509.Csr, **changed: Any) -> x509.Expected:
         "common_name": "trader.anna",
         "uri_san": SPIFFE,
         "key_usages": ("DigitalSignature",),
-        "ext_key_usages": (x509.EXT_KEY_USAGES["clientAuth"],),
+        "ext_key_usages": ("1.3.6.1.5.5.7.3.2",),  # clientAuth
         "policy_oids": ("1.3.6.1.4.1.55555.1.1",),
         "longest": 90000,
         **changed,
