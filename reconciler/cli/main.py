@@ -98,7 +98,7 @@ def apply(
         bool, typer.Option("--auto-approve", help="Plan and apply in one run, where the policy allows it")
     ] = False,
 ) -> None:
-    """Carry out a plan, prove what was revoked, and write a signed record."""
+    """Carry out a plan, prove what was revoked, sign a record."""
     from reconciler.cli import changes
 
     raise typer.Exit(changes.apply(ctx.obj, reviewed=reviewed, auto_approve=auto_approve))
@@ -113,7 +113,7 @@ def release(
         bool, typer.Option("--auto-approve", help="Release in one run, where the policy allows it")
     ] = False,
 ) -> None:
-    """Lift the hold that somebody's emergency containment put on a subject."""
+    """Lift the hold of somebody's emergency containment."""
     from reconciler.cli import changes
 
     raise typer.Exit(changes.release(ctx.obj, subject=subject, reason=reason, auto_approve=auto_approve))
@@ -121,7 +121,7 @@ def release(
 
 @app.command()
 def bootstrap(ctx: typer.Context) -> None:
-    """Make the estate's mounts, issuers and four identities, as an administrator. Twice changes nothing."""
+    """Make the mounts, issuers and four identities, as administrator. Twice changes nothing."""
     from reconciler.cli import server
 
     raise typer.Exit(server.bootstrap(ctx.obj))
@@ -132,7 +132,7 @@ def demo(
     ctx: typer.Context,
     keep: Annotated[str, typer.Option("--keep", metavar="DIR", help="Leave the demo's files here")] = "",
 ) -> None:
-    """Watch a trader's identity be made, used, offboarded and proved dead, on a real OpenBao."""
+    """On a real OpenBao: a trader joins, leaves, is proved dead."""
     from reconciler.cli import demo as demonstration
 
     raise typer.Exit(demonstration.run(ctx.obj, keep=keep))
