@@ -12,7 +12,7 @@ Duration = Annotated[str, StringConstraints(strict=True, pattern=r"\A[1-9][0-9]{
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, defer_build=True)
 
 
 class SecretRef(_Strict):

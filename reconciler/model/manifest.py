@@ -44,7 +44,7 @@ class SubjectRef(NamedTuple):
 class Spec(BaseModel):
     """Base of every kind's `spec`: unknown fields are errors, nothing is coerced, nothing mutates."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, defer_build=True)
 
 
 @dataclass(frozen=True, slots=True)
