@@ -73,7 +73,7 @@ def apply(plan: Plan, hands: Hands, known: Mapping[Address, Fields]) -> Executio
     """
     numbered = list(enumerate(sorted([*plan.changes, *plan.routine], key=lambda c: c.order)))
     state = _State(plan, hands, {a: dict(f) for a, f in known.items()})
-    contained = [c for _, c in numbered if c.phase == "contain" and not _stopped(state, c)]
+    contained = [c for _, c in numbered if c.phase == "contain" and not plan.stopped(c)]
     with ThreadPoolExecutor(max_workers=hands.workers, thread_name_prefix="apply") as pool:
         for _, batch in groupby(numbered, key=lambda item: item[1].order[:2]):
             hands.alive()
@@ -132,19 +132,9 @@ def _public(evidence: Fields) -> dict[str, Any]:
     return {k: v for k, v in evidence.items() if not k.startswith("_")}
 
 
-def _stopped(state: _State, change: Change) -> str:
-    """Which guard forbids a change of this phase; empty for none."""
-    for guard in state.plan.refused:
-        if guard.stops == "everything":
-            return f"everything is stopped by {guard.code}: {guard.message}"
-        if guard.stops == "grants" and change.phase != "contain":
-            return f"grants are frozen by {guard.code}: {guard.message}"
-    return ""
-
-
 def _hindrance(state: _State, change: Change) -> str:
     """Why a change must not be attempted now; empty when nothing stands in its way."""
-    if stopped := _stopped(state, change):
+    if stopped := state.plan.stopped(change):
         return stopped
     if change.phase == "grant" and state.rules_broken:
         return "a change to the rules failed, and nothing is granted under rules that do not stand"

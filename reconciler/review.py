@@ -36,12 +36,13 @@ def require_same(reviewed: Document, fresh: Document, now: datetime, longest: ti
 
 
 def require_allowed(fresh: Plan) -> None:
-    """Raises `Refused` when a guard stops the whole plan."""
-    for guard in fresh.refused:
-        if guard.stops == "everything":
-            raise Refused(
-                f"{guard.code}: {guard.message}", remedy="plan again once that is settled; nothing was changed"
-            )
+    """Raises `Refused` when guards stop the whole plan: where it is stopped by name, all that it would contain."""
+    by_name = [g for g in fresh.refused if g.stops == "everything" or g.subjects]
+    if by_name and all(fresh.stopped(c) for c in (*fresh.changes, *fresh.routine)):
+        raise Refused(
+            f"{by_name[0].code}: {by_name[0].message}",
+            remedy="plan again once that is settled; nothing was changed",
+        )
 
 
 def without_review(fresh: Plan) -> Plan:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from reconciler.model.change import ACTIONS, Action, Change
-from reconciler.model.manifest import Finding
+from reconciler.model.manifest import Finding, SubjectRef
 from reconciler.model.resource import Fields
 
 FORMAT_VERSION = "idac.plan/v1"
@@ -18,13 +18,23 @@ class Guard:
     """The verdict of one guard. `message` gives subject, figure, limit and remedy.
 
     A refusal stops everything, or govern and grant changes only (containment goes on), or nothing more than
-    what the message names.
+    what the message names. `subjects` are those whose containment it stops as well.
     """
 
     code: str
     status: Literal["passed", "refused"]
     message: str
     stops: Literal["everything", "grants", "nothing"] = "grants"
+    subjects: frozenset[SubjectRef] = frozenset()
+
+    def forbids(self, change: Change) -> bool:
+        """Whether a refusal of this guard stops that change."""
+        by_phase = self.stops == "grants" and change.phase != "contain"
+        return self.status == "refused" and (
+            self.stops == "everything"
+            or by_phase
+            or (change.subject is not None and change.subject in self.subjects)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +81,26 @@ class Plan:
     def refused(self) -> tuple[Guard, ...]:
         """The guards that forbid this plan."""
         return tuple(g for g in self.guards if g.status == "refused")
+
+    def stopped(self, change: Change) -> str:
+        """Which guard forbids this change; empty for none."""
+        for guard in self.refused:
+            if guard.forbids(change):
+                what = f"{change.subject} is" if change.phase == "contain" else "grants are"
+                what = "everything is" if guard.stops == "everything" else what
+                return f"{what} stopped by {guard.code}: {guard.message}"
+        return "no revocation is carried out that it would publish" if self._idle(change) else ""
+
+    def _idle(self, change: Change) -> bool:
+        """Whether it is a CRL refresh for the sake of revocations, all of which a guard stops."""
+        if change.type != "ca.crl" or change.desired is None or change.actual is None:
+            return False
+        if change.actual.fields != change.desired.fields:
+            return False
+        revoking = [
+            c for c in (*self.changes, *self.routine) if c.type == "ca.certificate" and c.action == "revoke"
+        ]
+        return bool(revoking) and all(any(g.forbids(c) for g in self.refused) for c in revoking)
 
     @property
     def empty(self) -> bool:

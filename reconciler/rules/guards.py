@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 
 from reconciler.model.change import Change
-from reconciler.model.estate import Estate, RemovalBudget
-from reconciler.model.manifest import Finding, SubjectRef, Tree
+from reconciler.model.estate import Estate
+from reconciler.model.manifest import Finding, Tree
 from reconciler.model.plan import Guard
 from reconciler.model.resource import Actual, Desired
+from reconciler.rules.budgets import holds, removals
 
 
 def judge(
@@ -21,8 +21,7 @@ def judge(
     findings: Sequence[Finding],
 ) -> tuple[Guard, ...]:
     """The verdict of every guard on these changes, passed ones included."""
-    return (
-        *_removal_budget(desired, actual, estate),
+    others = (
         _whole_tree(tree),
         _valid_manifests(findings),
         _barred_subjects(findings, changes),
@@ -30,42 +29,11 @@ def judge(
         _issuance_cap(changes, estate),
         _routine_cap(changes, estate),
         _everything_seen(actual),
+        *holds(changes, desired, actual, estate),
     )
-
-
-def _removal_budget(desired: Desired, actual: Actual, estate: Estate) -> list[Guard]:
-    live = {r.subject for r in actual.resources.values() if r.subject is not None}
-    renamed = set(desired.previously.values())
-    leaving = {s for s in live if _leaves(s, desired) and s not in renamed}
-    policy = estate.spec.policy
-    guards = [_budget("in total", len(leaving), len(live), policy.removals)]
-    have, going = Counter(s.kind for s in live), Counter(s.kind for s in leaving)
-    for kind, count in sorted(going.items()):
-        limit = policy.removals_per_kind.get(kind, policy.removals)
-        guards.append(_budget(f"of kind {kind}", count, have[kind], limit))
-    return guards
-
-
-def _leaves(subject: SubjectRef, desired: Desired) -> bool:
-    if subject in desired.frozen:
-        return False
-    lifecycle = desired.lifecycles.get(subject)
-    return lifecycle == "left" or (lifecycle is None and desired.absence_is_intent)
-
-
-def _budget(what: str, leaving: int, live: int, limit: RemovalBudget) -> Guard:
-    share = max(1, live * limit.percent // 100)  # one leaver never fails on a small desk
-    allowed = min(limit.absolute, share)
-    message = f"{leaving} of {live} subjects {what} would be removed; the budget is {allowed}"
-    message += f" ({limit.absolute} at most, {limit.percent} % at most)"
-    if leaving <= allowed:
-        return Guard("G01", "passed", message)
-    return Guard(
-        "G01",
-        "refused",
-        message + " — split the change, or have the policy's owners raise the budget",
-        stops="everything",
-    )
+    barred = {f.subject for f in findings if f.severity == "error" and f.subject is not None}
+    granting = not any(g.status == "refused" and g.stops == "grants" for g in others)
+    return (*removals(desired, actual, estate, barred, granting=granting), *others)
 
 
 def _whole_tree(tree: Tree) -> Guard:

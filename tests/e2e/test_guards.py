@@ -34,3 +34,41 @@ def test_a_plan_file_emptied_and_prolonged_under_its_own_digest_grants_nothing(f
     plan_file.write_text(honest)
     firm.idac("apply", "--plan", str(plan_file), code=0)
     assert firm.holder("mallory").login() == 200
+
+
+def test_suspending_or_stripping_everybody_is_refused_and_changes_nothing(firm: Firm) -> None:
+    names = [f"t{number}" for number in range(4)]
+    for name in names:
+        firm.trader(name)
+    firm.apply()
+    for name in names:
+        firm.change(name, employment={"start": "2024-02-01", "status": "suspended"})
+    refused = firm.idac("apply", "--auto-approve", code=3)
+    assert "G01: 4 of 4 subjects in total would lose everything they have" in refused.err
+    for name in names:
+        firm.change(name, employment={"start": "2024-02-01", "status": "active"}, roles=[], credentials=[])
+    assert "4 stripped of all roles" in firm.idac("apply", "--auto-approve", code=3).err
+    assert [firm.holder(name).login() for name in names] == [200] * 4
+
+
+def test_planted_strays_and_lost_files_keep_neither_a_leaver_alive_nor_an_emergency_waiting(firm: Firm) -> None:
+    names = ["anna", "bob", *(f"t{number}" for number in range(4))]
+    for name in names:
+        firm.trader(name)
+    firm.apply()
+    anna, bob, lost = (firm.holder(name) for name in ("anna", "bob", "t0"))
+    assert [h.login() for h in (anna, bob, lost)] == [200] * 3
+    entries = f"{firm.estate.mounts.kv}/metadata/certificates"
+    for number in range(6):
+        entry = {"serial": "aa:bb", "version": "1", "not_after": "2099-01-01T00:00:00Z"}
+        firm.admin.ok("POST", f"{entries}/trader.ghost{number}.x", {"custom_metadata": entry})
+    firm.change("anna", employment={"start": "2024-02-01", "status": "left"})
+    firm.leave("t0")
+    firm.admin.ok("POST", f"identity/entity/name/{firm.estate.prefix}trader.bob", {"disabled": True})
+    done = firm.apply(code=5)
+    assert next(g["message"] for g in done["guards"] if g["code"] == "G01").startswith("2 of 6 subjects")
+    assert anna.read() == 403 and anna.login() >= 400
+    assert bob.read() == 403 and bob.login() >= 400
+    assert lost.login() == 200
+    holds = firm.admin.list(f"{firm.estate.mounts.kv}/metadata/holds").keys
+    assert list(holds) == ["trader.bob"]

@@ -154,41 +154,6 @@ def people(count: int) -> list[SubjectRef]:
     return [SubjectRef("trader", f"t{i}") for i in range(count)]
 
 
-@pytest.mark.parametrize(
-    ("live", "leaving", "refused"),
-    [(1, 1, False), (4, 1, False), (4, 2, True), (10, 2, False), (10, 3, True), (100, 5, False), (100, 6, True)],
-)
-def test_the_removal_budget_is_absolute_and_a_percentage_and_spares_small_desks(
-    live: int, leaving: int, refused: bool
-) -> None:
-    everyone = people(live)
-    staying = everyone[leaving:]
-    target = desired([entity(s, id=None) for s in staying], dict.fromkeys(staying, "active"))
-    found = verdicts(target, actual([entity(s) for s in everyone]))
-    assert ("G01" in found) == refused
-    if refused:
-        assert found["G01"].stops == "everything"
-        assert f"{leaving} of {live} subjects" in found["G01"].message
-
-
-def test_the_budget_counts_explicit_leavers_but_not_the_frozen_the_withheld_or_the_renamed() -> None:
-    everyone = people(4)
-    state = actual([entity(s) for s in everyone])
-    assert "G01" in verdicts(desired([], dict.fromkeys(everyone, "left")), state)
-    assert "G01" not in verdicts(desired([], {}, frozen=frozenset(everyone)), state)
-    assert "G01" not in verdicts(desired([], {}, absence_is_intent=False), state)
-    renames = {SubjectRef("trader", f"n{i}"): s for i, s in enumerate(everyone)}
-    assert "G01" not in verdicts(desired([], {}, previously=renames), state)
-
-
-def test_a_kind_can_have_a_budget_of_its_own() -> None:
-    everyone = people(10)
-    target = desired([entity(s, id=None) for s in everyone[1:]], dict.fromkeys(everyone[1:], "active"))
-    strict = estate(removalsPerKind={"trader": {"absolute": 0}})
-    found = verdicts(target, actual([entity(s) for s in everyone]), rules=strict)
-    assert "of kind trader" in found["G01"].message
-
-
 def test_a_tree_that_is_not_whole_freezes_grants() -> None:
     partial = Tree(manifests=(), absence_is_intent=False, why_not="desk.yaml cannot be read")
     found = verdicts(desired([], {}, absence_is_intent=False), actual([]), tree=partial)
