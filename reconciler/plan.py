@@ -43,5 +43,6 @@ def plan(
         findings=tuple(findings),
         guards=tuple(guards),
         pending=actual.unavailable,
+        holds=tuple(hold for _, hold in sorted(actual.holds.items())),
     )
     return replace(made, digest=canonical_digest(made.digested))

@@ -8,7 +8,7 @@ from typing import Literal
 
 from reconciler.model.change import ACTIONS, Action, Change
 from reconciler.model.manifest import Finding, SubjectRef
-from reconciler.model.resource import Fields
+from reconciler.model.resource import Fields, Hold
 
 FORMAT_VERSION = "idac.plan/v1"
 
@@ -53,6 +53,7 @@ class Plan:
     findings: tuple[Finding, ...] = ()
     guards: tuple[Guard, ...] = ()
     pending: Mapping[str, str] = field(default_factory=dict)  # provider -> why it could not be seen
+    holds: tuple[Hold, ...] = ()  # who is held as this plan is made: nothing is granted to them
     digest: str = ""
 
     @property

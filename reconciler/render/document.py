@@ -11,6 +11,7 @@ from reconciler.model.change import Change
 from reconciler.model.manifest import Finding
 from reconciler.model.plan import FORMAT_VERSION, Plan, PlanTicket
 from reconciler.model.record import RunResult
+from reconciler.model.resource import Hold
 
 LARGEST = 256 * 1024 * 1024  # bytes; a plan of 100,000 changes stays well below
 
@@ -35,6 +36,7 @@ def plan_document(plan: Plan, ticket: PlanTicket) -> dict[str, Any]:
         "findings": [finding_document(f) for f in plan.findings],
         "guards": [{"code": g.code, "status": g.status, "message": g.message} for g in plan.guards],
         "pending": dict(plan.pending),
+        "holds": [hold_document(h) for h in plan.holds],
     }
 
 
@@ -49,6 +51,11 @@ def change_document(change: Change) -> dict[str, Any]:
         "before": change.before,
         "after": change.after,
     }
+
+
+def hold_document(hold: Hold) -> dict[str, Any]:
+    """One hold: who, why, who put it there, and since when."""
+    return {"subject": str(hold.subject), "reason": hold.reason, "by": hold.by, "since": hold.at}
 
 
 def finding_document(finding: Finding) -> dict[str, Any]:
@@ -75,6 +82,7 @@ def result_document(result: RunResult) -> dict[str, Any]:
         "endedAt": result.ended_at,
         "findings": [finding_document(f) for f in result.plan.findings],
         "guards": [{"code": g.code, "status": g.status, "message": g.message} for g in result.plan.guards],
+        "holds": [hold_document(h) for h in result.plan.holds],
         "outcomes": [
             {
                 "address": o.change.address,

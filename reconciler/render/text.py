@@ -13,6 +13,7 @@ from reconciler.render.findings import finding_lines
 from reconciler.render.paint import Paint, painter
 from reconciler.render.policies import document_lines, role_words
 from reconciler.render.safe import safe
+from reconciler.render.standing import hold_lines, unchanged_line
 
 SIGNS = {"create": "+", "update": "~", "rotate": "±", "revoke": "×", "delete": "-", "hold": "!", "release": "○"}
 COLOURS = {"+": "green", "~": "yellow", "±": "yellow", "×": "red", "-": "red", "!": "magenta", "○": "green"}
@@ -33,7 +34,7 @@ def _plan_lines(plan: Plan, ticket: PlanTicket | None, paint: Paint) -> Iterator
     for provider, why in sorted(plan.pending.items()):
         yield paint("red", f"Not seen: {provider}: {safe(why)}")
     if plan.empty:
-        yield paint("green", "No changes.") + " What stands is what the manifests say."
+        yield unchanged_line(plan, paint)
     else:
         yield "idac will do the following, in this order:"
     for phase in PHASES:
@@ -44,6 +45,7 @@ def _plan_lines(plan: Plan, ticket: PlanTicket | None, paint: Paint) -> Iterator
     if plan.routine:
         yield from ["", paint("bold", "Routine — allowed without review, outside the digest")]
         yield from _phase_lines(plan.routine, paint)
+    yield from hold_lines(plan, paint)
     if plan.unmanaged:
         yield from ["", paint("dim", f"Not ours, never touched: {_unmanaged(plan.unmanaged)}")]
     yield from _guard_lines(plan, paint)

@@ -123,6 +123,27 @@ def test_an_entity_disabled_by_somebody_else_becomes_a_hold(firm: Firm) -> None:
     assert firm.plan()["changes"] == []
 
 
+def test_whoever_is_held_is_named_by_every_plan_until_released(firm: Firm) -> None:
+    firm.trader("anna")
+    firm.apply()
+    firm.admin.ok("POST", f"identity/entity/name/{firm.estate.prefix}trader.anna", {"disabled": True})
+    firm.apply()
+    held = firm.idac("plan", "--detailed-exitcode", code=0).out
+    assert "What stands is what the manifests say" not in held
+    assert (
+        "trader/anna since 20" in held and "its entity was disabled by somebody else, put on hold by run" in held
+    )
+    assert "idac release trader/anna --reason" in held
+    (hold,) = firm.plan()["holds"]
+    assert (hold["subject"], hold["reason"]) == ("trader/anna", "its entity was disabled by somebody else")
+    firm.leave("anna")
+    firm.apply()
+    assert [h["subject"] for h in firm.plan()["holds"]] == ["trader/anna"]  # and whoever comes back is held still
+    firm.idac("release", "trader/anna", "--reason", "INC-1 closed", "--auto-approve", code=0)
+    assert firm.plan()["holds"] == []
+    assert "What stands is what the manifests say" in firm.idac("plan", "--detailed-exitcode", code=0).out
+
+
 def test_a_hold_survives_an_apply_that_changes_the_manifest(firm: Firm) -> None:
     firm.trader("anna")
     firm.apply()

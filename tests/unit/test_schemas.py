@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from reconciler.model.manifest import Finding, Origin
+from reconciler.model.manifest import Finding, Origin, SubjectRef
 from reconciler.model.plan import Guard
+from reconciler.model.resource import Hold
 from reconciler.render.document import plan_document
 from tests.schema import faults, load_schema
 from tests.unit.ledger.world import TICKET, new_ledger, some_records, the_plan, the_run
@@ -28,6 +29,7 @@ def written_plan() -> Any:
     plan = make(joiners_and_leaver(), findings)
     object.__setattr__(plan, "guards", (Guard("G01", "refused", "m", "everything"),))
     object.__setattr__(plan, "routine", plan.changes[:1])
+    object.__setattr__(plan, "holds", (Hold(SubjectRef("trader", "anna"), "m", "run", "2026-11-24T12:00:00Z"),))
     return json.loads(json.dumps(plan_document(plan, TICKET)))
 
 

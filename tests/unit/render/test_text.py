@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,6 +16,7 @@ from reconciler.model.change import Change
 from reconciler.model.manifest import Finding, Origin, SubjectRef, Tree
 from reconciler.model.outcome import Outcome, Proof
 from reconciler.model.plan import Guard, Plan, PlanTicket
+from reconciler.model.resource import Hold
 from reconciler.plan import plan
 from reconciler.render.findings import findings_text
 from reconciler.render.text import outcome_text, plan_text
@@ -90,12 +92,29 @@ def test_no_text_from_outside_can_steer_the_terminal(hostile: str) -> None:
         guards=(guard,),
         unmanaged=(hostile,),
         pending={"ca": hostile},
+        holds=(Hold(BOB, hostile, hostile, hostile),),
     )
     outcomes = [Outcome(c, "failed", error=hostile) for c in twisted]
     proofs = [Proof(BOB, hostile, "proved", hostile)]
-    said = plan_text(made, TICKET) + outcome_text(outcomes, proofs)
+    said = plan_text(made, TICKET) + plan_text(replace(made, changes=()), None) + outcome_text(outcomes, proofs)
     said += findings_text(hostile, Tree((), absence_is_intent=False, why_not=hostile), [finding])
     assert harmless(said)
+
+
+@pytest.mark.parametrize(
+    ("apart", "words"),
+    [
+        ({"holds": (Hold(BOB, "lost laptop", "", "2026-11-24T12:00:00Z"),)}, "1 on hold"),
+        ({"findings": (Finding("R05", "error", "m"), Finding("R11", "warning", "m"))}, "1 error found"),
+        ({"guards": (Guard("G04", "refused", "m", "nothing"),)}, "refused by G04"),
+        ({"pending": {"ca": "sealed"}}, "not seen: ca"),
+    ],
+)
+def test_a_plan_without_changes_says_in_what_the_manifests_do_not_stand(apart: Any, words: str) -> None:
+    nothing = replace(story(), changes=(), findings=(), guards=())
+    assert "What stands is what the manifests say." in plan_text(nothing, None)
+    said = plan_text(replace(nothing, **apart), None)
+    assert "No changes. But what stands is not what the manifests say:" in said and words in said
 
 
 def _twist(fields: Any, hostile: str) -> dict[str, Any]:

@@ -1,0 +1,45 @@
+"""What stands as it is: a plan without changes, and who is on hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from reconciler.model.plan import Plan
+from reconciler.model.resource import Hold
+from reconciler.render.paint import Paint
+from reconciler.render.safe import safe
+
+
+def unchanged_line(plan: Plan, paint: Paint) -> str:
+    """What it means that there is nothing to do."""
+    apart = list(_apart(plan))
+    if not apart:
+        return paint("green", "No changes.") + " What stands is what the manifests say."
+    return paint("yellow", "No changes.") + f" But what stands is not what the manifests say: {', '.join(apart)}."
+
+
+def _apart(plan: Plan) -> Iterator[str]:
+    if plan.holds:
+        yield f"{len(plan.holds)} on hold"
+    errors = sum(1 for f in plan.findings if f.severity == "error")
+    if errors:
+        yield f"{errors} error{'s' * (errors > 1)} found"
+    if plan.refused:
+        yield f"refused by {', '.join(sorted({g.code for g in plan.refused}))}"
+    if plan.pending:
+        yield f"not seen: {', '.join(safe(name) for name in sorted(plan.pending))}"
+
+
+def hold_lines(plan: Plan, paint: Paint) -> Iterator[str]:
+    """Who is on hold, since when, why, by whom, and how it ends."""
+    if plan.holds:
+        yield from ["", paint("bold", "On hold — contained, and granted nothing until released")]
+        for hold in plan.holds:
+            yield from ["", f"  {paint('magenta', '!')} {paint('bold', safe(hold.subject))} {_since(hold)}"]
+            yield paint("dim", f'      idac release {safe(hold.subject)} --reason "…"')
+
+
+def _since(hold: Hold) -> str:
+    by = f", put on hold by run {safe(hold.by)}" if hold.by else ""
+    since = f"since {safe(hold.at)}" if hold.at else "since nobody knows when"
+    return f"{since}: {safe(hold.reason) or 'no reason is written down'}{by}"
