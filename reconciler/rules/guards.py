@@ -26,6 +26,7 @@ def judge(
         _valid_manifests(findings),
         _barred_subjects(findings, changes),
         _ownership(actual),
+        _footing(actual),
         _issuance_cap(changes, estate),
         _routine_cap(changes, estate),
         _everything_seen(actual),
@@ -72,14 +73,23 @@ def _barred_subjects(findings: Sequence[Finding], changes: Sequence[Change]) -> 
     return Guard("G04", "passed" if not withheld else "refused", message + " — mend the findings", stops="nothing")
 
 
+def _footing(actual: Actual) -> Guard:
+    wrong = [f for f in actual.foreign if f.code == "F02"]
+    if not wrong:
+        return Guard("G09", "passed", "what bootstrap laid stands as it was laid")
+    message = f"{len(wrong)} of the tool's own rules are not as bootstrap laid them: {wrong[0].message}"
+    return Guard("G09", "refused", message + " — nothing is granted until then")
+
+
 def _ownership(actual: Actual) -> Guard:
-    if not actual.foreign:
+    foreign = [f for f in actual.foreign if f.code != "F02"]
+    if not foreign:
         return Guard("G05", "passed", "nothing in this estate's name space belongs to another")
-    first = actual.foreign[0].message
+    first = foreign[0].message
     return Guard(
         "G05",
         "refused",
-        f"{len(actual.foreign)} object{'s' * (len(actual.foreign) > 1)} in this estate's name space belong to "
+        f"{len(foreign)} object{'s' * (len(foreign) > 1)} in this estate's name space belong to "
         f"another owner: {first} — settle who owns them; nothing of another owner is ever touched",
     )
 

@@ -8,10 +8,11 @@ from typing import Any
 
 from reconciler.clock import stamp
 from reconciler.model.estate import Estate
-from reconciler.model.manifest import SubjectRef
+from reconciler.model.manifest import Finding, SubjectRef
 from reconciler.model.resource import Observation, Resource
 from reconciler.providers.ca import store
 from reconciler.providers.ca.authority import Inventory, certificates, inventory, issuer
+from reconciler.providers.ca.bootstrap import CRL
 from reconciler.providers.ca.resources import INTACT, PROBE_NAME, PROBE_ROLE, ROLE_FIELDS
 from reconciler.providers.ca.revocation import observe_crl, strange_lists
 from reconciler.providers.protocol import Client
@@ -58,7 +59,22 @@ class CaReader:
                 explained |= {entry.serial, entry.custom.get("previous", "")} & set(resource.facts["serials"])
                 resources.append(resource)
         resources += self._orphans(seen, explained)
-        return Observation(tuple(resources), unmanaged=tuple(unmanaged), target={"issuer_spki": own.spki})
+        return Observation(
+            tuple(resources),
+            unmanaged=tuple(unmanaged),
+            foreign=tuple(self._undermined()),
+            target={"issuer_spki": own.spki},
+        )
+
+    def _undermined(self) -> Iterator[Finding]:
+        """F02: revocation that was switched off or slowed down behind the tool's back."""
+        path = f"{self._estate.mounts.pki}/config/crl"
+        standing = self._client.read(path).data
+        wrong = sorted(name for name, value in CRL.items() if standing.get(name) != value)
+        if wrong:
+            text = f"{path} is not as bootstrap laid it ({', '.join(wrong)})"
+            remedy = "an administrator must look into it, then run `idac bootstrap`"
+            yield Finding("F02", "error", f"{text} — {remedy}")
 
     def _look(self, own: str) -> _Seen:
         now = self._clock()

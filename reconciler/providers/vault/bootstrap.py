@@ -15,17 +15,13 @@ from reconciler.errors import InvalidInput, Rejected
 from reconciler.model.estate import Estate
 from reconciler.providers.protocol import Client
 from reconciler.providers.vault.devfiles import write_private
+from reconciler.providers.vault.footing import footing, of_the_tool, plain
 from reconciler.providers.vault.policies import grant_document
-from reconciler.providers.vault.resources import PINNED_LOGIN, TOKEN_LIFE, TOKEN_TTL, document
-from reconciler.providers.vault.runners import LIFE, POLICIES, PROBE, documents
+from reconciler.providers.vault.resources import TOKEN_LIFE, TOKEN_TTL, document
+from reconciler.providers.vault.runners import LIFE, POLICIES, PROBE
 
-PROBE_SECONDS = 30  # how long the probe's own token lives
 _KV_READY_SECONDS = 10.0
 _KV = {"max_versions": 10, "cas_required": False, "delete_version_after": "0s"}
-_CERT = {
-    "disable_binding": False,
-    "enable_identity_alias_metadata": False,
-}  # binding: a renewal needs the certificate
 
 
 class Bootstrap:
@@ -44,14 +40,14 @@ class Bootstrap:
         self._mount("auth", mounts.run, "approle", {})
         self._tune(f"auth/{mounts.cert}", TOKEN_TTL, TOKEN_LIFE)
         self._tune(f"auth/{mounts.run}", min(LIFE.values()), max(LIFE.values()))
-        self._ensure(f"auth/{mounts.cert}/config", _CERT)
         self._kv_config()
         accessor = str(self._admin.read("sys/auth").data[f"{mounts.cert}/"]["accessor"])
         authority = str(self._admin.read(f"{mounts.pki}/cert/ca").data["certificate"])
-        self._policies(accessor, authority)
+        self._footing(accessor, authority)
         for identity in POLICIES:
             self._identity(identity)
-        self._probe(accessor, authority)
+        self._probe(accessor)
+        self._disempower()
         return tuple(self.changed)
 
     def _mount(self, where: str, path: str, kind: str, extra: Mapping[str, Any]) -> None:
@@ -81,10 +77,9 @@ class Bootstrap:
                     raise
                 time.sleep(0.02)
 
-    def _policies(self, accessor: str, authority: str) -> None:
-        made = documents(self._estate, accessor=accessor, authority=authority)
-        for suffix, rules in made.items():
-            self._ensure(f"sys/policies/acl/{self._estate.prefix}{suffix}", {"policy": document({"path": rules})})
+    def _footing(self, accessor: str, authority: str) -> None:
+        for path, wanted in footing(self._estate, accessor=accessor, authority=authority).items():
+            self._ensure(path, wanted)
         grant = f"sys/policies/acl/{self._estate.prefix}grant"
         if not self._admin.read(grant).found:  # from then on it is the govern login's to keep
             self._ensure(grant, {"policy": document(grant_document(self._estate, ()))})
@@ -119,7 +114,7 @@ class Bootstrap:
             return False
         return bool(asked.data)
 
-    def _probe(self, accessor: str, authority: str) -> None:
+    def _probe(self, accessor: str) -> None:
         """The principal that the proofs log in as: it has no policy, and its tokens live for seconds."""
         name = f"identity/entity/name/{self._estate.prefix}probe"
         mark = {"idac_estate": self._estate.name, "idac_state": "probe"}
@@ -129,10 +124,13 @@ class Bootstrap:
             body = {"name": PROBE, "canonical_id": entity["id"], "mount_accessor": accessor}
             self._admin.write("identity/entity-alias", body)
             self.changed.append(f"alias {PROBE}")
-        short = {f"token_{limit}": PROBE_SECONDS for limit in ("ttl", "max_ttl", "explicit_max_ttl")}
-        names = {"allowed_common_names": [PROBE], "allowed_uri_sans": [], "display_name": PROBE}
-        fields = {**PINNED_LOGIN, **short, **names, "certificate": authority}
-        self._ensure(f"auth/{self._estate.mounts.cert}/certs/{PROBE}", fields)
+
+    def _disempower(self) -> None:
+        """Take from the runners' entities what nobody should have given them."""
+        for id_ in self._admin.list("identity/entity/id").keys:
+            entity = self._admin.read(f"identity/entity/id/{id_}").data
+            if of_the_tool(entity, self._estate) and entity.get("policies"):
+                self._ensure(f"identity/entity/id/{id_}", {"policies": []})
 
     def _ensure(self, path: str, wanted: Mapping[str, Any]) -> None:
         """Write when something differs, and read it back."""
@@ -181,11 +179,4 @@ def _approle(policies: list[str], life: int) -> Mapping[str, Any]:
 
 
 def _agrees(standing: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
-    return all(_plain(standing.get(name)) == _plain(value) for name, value in wanted.items())
-
-
-def _plain(value: Any) -> Any:
-    """The server shows empty lists as null, and texts with or without their last newline."""
-    if isinstance(value, str):
-        return value.strip()
-    return value or None if isinstance(value, (list, dict)) else value
+    return all(plain(standing.get(name)) == plain(value) for name, value in wanted.items())

@@ -10,6 +10,7 @@ from reconciler.model.estate import Estate
 from reconciler.model.manifest import Finding, SubjectRef
 from reconciler.model.resource import Address, Hold, Observation, Resource, Value
 from reconciler.providers.protocol import Answer, Client
+from reconciler.providers.vault.footing import empowered, of_the_tool, undermined
 from reconciler.providers.vault.ownership import (
     HOLD_MARK,
     Verdict,
@@ -37,7 +38,7 @@ class VaultReader:
 
     def observe(self) -> Observation:
         """Everything of this estate in the server. Raises a `TargetError` when any of it cannot be read."""
-        target = self._target()
+        target, mounts = self._target(), self._estate.mounts
         entities, held, unmanaged, foreign = self._entities()
         policies, others = self._policies()
         holds = {h.subject: h for h in held} | {h.subject: h for h in self._holds()}
@@ -45,7 +46,7 @@ class VaultReader:
             resources=(*policies, *entities, *self._logins()),
             holds=tuple(holds[s] for s in sorted(holds)),
             unmanaged=tuple(sorted([*unmanaged, *others])),
-            foreign=tuple(foreign),
+            foreign=(*foreign, *undermined(self._client, self._estate, target["mounts"][f"auth/{mounts.cert}"])),
             target=target,
         )
 
@@ -73,7 +74,8 @@ class VaultReader:
         unmanaged: list[str] = []
         foreign: list[Finding] = []
         for entity in self._read_entities():
-            if self._is_the_tools(entity):
+            if of_the_tool(entity, self._estate):
+                foreign += empowered(entity, self._estate)
                 continue
             verdict = judge(entity, self._estate)
             match verdict.owner:
@@ -108,14 +110,6 @@ class VaultReader:
             facts["groups"] = sorted(entity["direct_group_ids"])
         address = f"vault.entity/{subject}" if subject else f"vault.entity/unmarked/{entity['id']}"
         return Resource(address, subject, entity_fields(entity, self._share), facts)
-
-    def _is_the_tools(self, entity: Mapping[str, Any]) -> bool:
-        """A runner's entity, or the probe's as bootstrap made it: powerless, and known only to its own role."""
-        held = set(aliases(entity))
-        if held and all(alias.startswith(f"{self._estate.mounts.run}:") for alias in held):
-            return True
-        probe = entity["name"] == f"{self._estate.prefix}probe" and not entity.get("policies")
-        return probe and held <= {f"{self._estate.mounts.cert}:{PROBE}"}
 
     # -- logins, policies, holds ---------------------------------------------------------------------
 

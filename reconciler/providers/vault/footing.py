@@ -1,0 +1,77 @@
+"""What every plan stands on and no manifest names: the runners' policies, their entities, the probe's login.
+
+Bootstrap lays it, every plan looks at it again. Whoever widens it holds the tool's own keys, so a deviation is a
+finding that freezes grants until an administrator has looked and run `idac bootstrap`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from reconciler.model.estate import Estate
+from reconciler.model.manifest import Finding
+from reconciler.providers.protocol import Client
+from reconciler.providers.vault.ownership import aliases
+from reconciler.providers.vault.resources import PINNED_LOGIN, document
+from reconciler.providers.vault.runners import PROBE, documents
+
+PROBE_SECONDS = 30  # how long the probe's own token lives
+CERT = {
+    "disable_binding": False,
+    "enable_identity_alias_metadata": False,
+}  # binding: a renewal needs the certificate
+REMEDY = "an administrator must look into it, then run `idac bootstrap`"
+
+
+def footing(estate: Estate, *, accessor: str, authority: str) -> Mapping[str, Mapping[str, Any]]:
+    """Path -> what must stand there, of all that the planner can see. Arguments as for `runners.documents`."""
+    made = documents(estate, accessor=accessor, authority=authority)
+    policies = {
+        f"sys/policies/acl/{estate.prefix}{suffix}": {"policy": document({"path": rules})}
+        for suffix, rules in made.items()
+    }
+    short = {f"token_{limit}": PROBE_SECONDS for limit in ("ttl", "max_ttl", "explicit_max_ttl")}
+    names = {"allowed_common_names": [PROBE], "allowed_uri_sans": [], "display_name": PROBE}
+    probe = {**PINNED_LOGIN, **short, **names, "certificate": authority}
+    cert = f"auth/{estate.mounts.cert}"
+    return {**policies, f"{cert}/certs/{PROBE}": probe, f"{cert}/config": CERT}
+
+
+def undermined(client: Client, estate: Estate, accessor: str) -> Iterator[Finding]:
+    """F02: a rule of the tool's own that is not as bootstrap laid it."""
+    authority = str(client.read(f"{estate.mounts.pki}/cert/ca").data.get("certificate", ""))
+    wanted = footing(estate, accessor=accessor, authority=authority)
+    for path, answer in client.read_many(wanted):
+        wrong = sorted(n for n, v in wanted[path].items() if plain(answer.data.get(n)) != plain(v))
+        if wrong:
+            yield _finding(f"{path} is not as bootstrap laid it ({', '.join(wrong)})")
+
+
+def of_the_tool(entity: Mapping[str, Any], estate: Estate) -> bool:
+    """Whether this is a runner's entity or the probe's, powerless or not."""
+    held = set(aliases(entity))
+    if any(alias.startswith(f"{estate.mounts.run}:") for alias in held):
+        return True
+    return entity["name"] == f"{estate.prefix}probe" and held <= {f"{estate.mounts.cert}:{PROBE}"}
+
+
+def empowered(entity: Mapping[str, Any], estate: Estate) -> Iterator[Finding]:
+    """F02: an entity of the tool's own that carries power: its logins would hand it to every run."""
+    power = [f"policy {p}" for p in entity.get("policies") or ()]
+    power += [f"group {g}" for g in entity.get("group_ids") or entity.get("direct_group_ids") or ()]
+    own = (f"{estate.mounts.run}:", f"{estate.mounts.cert}:{PROBE}")
+    power += [f"alias {a}" for a in sorted(aliases(entity)) if not a.startswith(own)]
+    if power:
+        yield _finding(f"the tool's own entity {entity['name']} carries {', '.join(power)}")
+
+
+def plain(value: Any) -> Any:
+    """The server shows empty lists as null, and texts with or without their last newline."""
+    if isinstance(value, str):
+        return value.strip()
+    return value or None if isinstance(value, (list, dict)) else value
+
+
+def _finding(what: str) -> Finding:
+    return Finding("F02", "error", f"{what} — {REMEDY}")
