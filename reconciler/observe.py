@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from reconciler.errors import IdacError, Rejected, TargetError
+from reconciler.memory import uncollected
 from reconciler.model.manifest import Finding, SubjectRef
 from reconciler.model.resource import Actual, Address, Hold, Observation, Resource, Value
 from reconciler.providers.protocol import Reader
@@ -12,6 +13,11 @@ from reconciler.providers.protocol import Reader
 
 def observe(readers: Sequence[Reader]) -> Actual:
     """Ask every reader once. Raises the last `TargetError` only when no system answered at all."""
+    with uncollected():
+        return _observe(readers)
+
+
+def _observe(readers: Sequence[Reader]) -> Actual:
     resources: dict[Address, Resource] = {}
     holds: dict[SubjectRef, Hold] = {}
     unmanaged: list[str] = []

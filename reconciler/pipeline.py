@@ -23,7 +23,7 @@ from reconciler.model.manifest import Finding, SubjectRef, Tree
 from reconciler.model.outcome import Outcome
 from reconciler.model.plan import Plan, PlanTicket
 from reconciler.model.record import RecordRef, Run, RunResult, RunStatus
-from reconciler.model.resource import Actual
+from reconciler.model.resource import Actual, Desired
 from reconciler.observe import observe
 from reconciler.plan import plan
 from reconciler.providers.protocol import Connection, Reader
@@ -33,6 +33,15 @@ from reconciler.rules.guards import judge
 
 if TYPE_CHECKING:
     from reconciler.ledger.store import Ledger
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the manifests ask for, and what is wrong with them. `tree` is without the manifests."""
+
+    desired: Desired
+    findings: tuple[Finding, ...]
+    tree: Tree
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +64,22 @@ class Workshop:
 
 def validate(estate: Estate, tree: Tree, now: datetime) -> tuple[Finding, ...]:
     """Everything that can be said about the manifests without asking any system."""
-    return (*tree.findings, *check(tree, estate, now.date()), *expand(tree, estate, now.date()).findings)
+    return want(estate, tree, now).findings
 
 
-def make_plan(estate: Estate, tree: Tree, readers: Sequence[Reader], now: datetime) -> Sight:
-    """Compare the manifests with what stands. Raises `TargetError` only when no system answered at all."""
+def want(estate: Estate, tree: Tree, now: datetime) -> Wanted:
+    """What the manifests ask for on that day. Whoever holds on to nothing else lets go of the manifests."""
     desired = expand(tree, estate, now.date())
+    findings = (*tree.findings, *check(tree, estate, now.date()), *desired.findings)
+    return Wanted(desired, findings, tree.without_manifests())
+
+
+def make_plan(estate: Estate, wanted: Wanted, readers: Sequence[Reader], now: datetime) -> Sight:
+    """Compare what is wanted with what stands. Raises `TargetError` only when no system answered at all."""
+    desired, tree = wanted.desired, wanted.tree
     actual = observe(readers)
     changes = diff(desired, actual, now)
-    findings = (*tree.findings, *check(tree, estate, now.date()), *desired.findings, *actual.foreign)
+    findings = (*wanted.findings, *actual.foreign)
     guards = judge(changes, desired, actual, estate, tree, findings)
     return Sight(plan(changes, actual, estate, tree, findings, guards), actual)
 

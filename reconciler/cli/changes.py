@@ -20,7 +20,7 @@ from reconciler.model.estate import Estate, seconds
 from reconciler.model.manifest import SubjectRef, Tree
 from reconciler.model.plan import Plan, PlanTicket
 from reconciler.model.record import Run, RunResult
-from reconciler.pipeline import Sight, Workshop, apply_plan, make_plan, plan_release
+from reconciler.pipeline import Sight, Wanted, Workshop, apply_plan, make_plan, plan_release, want
 from reconciler.providers.protocol import Connection
 from reconciler.render.document import plan_document, read_plan, result_document
 from reconciler.render.text import outcome_text, plan_text
@@ -32,9 +32,9 @@ Purpose = Literal["apply", "release"]
 def plan(context: Context, *, out: str, detailed: bool) -> int:
     """Print the plan and, with `out`, write it for review. A refused plan is written too."""
     estate = context.estate()
-    tree = context.tree(estate)
+    wanted = _want(context, estate)
     with context.connection(estate) as connection:
-        fresh = _look(context, estate, tree, connection).plan
+        fresh = _look(context, estate, wanted, connection).plan
     ticket = new_ticket(estate)
     document = plan_document(fresh, ticket)
     if out:
@@ -43,7 +43,7 @@ def plan(context: Context, *, out: str, detailed: bool) -> int:
         print_json(document)
     else:
         print_text(plan_text(fresh, ticket if out else None, colour=context.colour))
-    return plan_code(fresh, tree, detailed=detailed)
+    return plan_code(fresh, wanted.tree, detailed=detailed)
 
 
 def plan_code(fresh: Plan, tree: Tree, *, detailed: bool) -> int:
@@ -65,9 +65,9 @@ def apply(context: Context, *, reviewed: str, auto_approve: bool) -> int:
     estate = context.estate()
     if auto_approve:
         _require_auto_approve(estate)
-    tree = context.tree(estate)
+    wanted = _want(context, estate)
     with context.connection(estate) as connection:
-        sight = _look(context, estate, tree, connection)
+        sight = _look(context, estate, wanted, connection)
         ticket = new_ticket(estate)
         if stored is not None:
             longest = timedelta(seconds=seconds(estate.spec.policy.plan_expiry))
@@ -75,7 +75,7 @@ def apply(context: Context, *, reviewed: str, auto_approve: bool) -> int:
         if stored is None and not context.json:
             print_text(plan_text(sight.plan, None, colour=context.colour))
         result = _carry_out(context, estate, sight, ticket, connection, "apply")
-    return apply_code(result, tree)
+    return apply_code(result, wanted.tree)
 
 
 def release(context: Context, *, subject: str, reason: str, auto_approve: bool) -> int:
@@ -144,9 +144,13 @@ class Usage(IdacError):
     exit_code = 64
 
 
-def _look(context: Context, estate: Estate, tree: Tree, connection: Connection) -> Sight:
+def _want(context: Context, estate: Estate) -> Wanted:
+    return want(estate, context.tree(estate), now())
+
+
+def _look(context: Context, estate: Estate, wanted: Wanted, connection: Connection) -> Sight:
     with looking(context, connection.readers()) as readers:
-        return make_plan(estate, tree, readers, now())
+        return make_plan(estate, wanted, readers, now())
 
 
 def _carry_out(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Literal, NamedTuple
 
@@ -113,6 +113,16 @@ class Tree:
     digest: str = ""  # SHA-256 (hex) over the sorted (path, file SHA-256) pairs
     commit: str | None = None  # git commit of the manifests, None outside git
     dirty: bool = False  # the working tree differs from that commit
+    let_go: int = 0  # manifests that were read, and are held no longer
+
+    @property
+    def read(self) -> int:
+        """How many manifests were read."""
+        return len(self.manifests) + self.let_go
+
+    def without_manifests(self) -> Tree:
+        """What is still to be told once the manifests were expanded: of ten thousand they take half the memory."""
+        return replace(self, manifests=(), files={}, let_go=self.read)
 
     @property
     def frozen(self) -> frozenset[SubjectRef]:
