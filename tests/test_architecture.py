@@ -51,7 +51,7 @@ ARROWS: dict[str, set[str]] = {
     "memory": set(),
     "load": {"kinds", "yaml12", "canonical", "memory", "x509"},  # it sends CSRs ahead to be verified
     "expand": {"kinds", "providers/resources", "canonical", "memory"},
-    "observe": {"providers/protocol"},
+    "observe": {"providers/protocol", "memory"},
     "diff": set(),
     "rules": {"kinds", "memory"},  # they read the specs
     "plan": {"canonical"},

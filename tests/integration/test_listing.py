@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from reconciler.model.estate import Estate
 from reconciler.model.secret import Secret
 from reconciler.providers.ca.authority import inventory
-from reconciler.providers.vault import listing
+from reconciler.providers.vault import listing, wire
 from reconciler.providers.vault.client import HttpClient
 from reconciler.providers.vault.listing import FEW
 from reconciler.providers.vault.transport import Transport
@@ -94,3 +95,13 @@ def test_no_certificate_is_lost_between_two_pages(
     there = inventory(client, estate)
     assert made <= there.ends.keys()
     assert there.revoked >= set(gone)
+
+
+def test_answers_are_let_go_of_without_a_collection(client: HttpClient, estate: Estate) -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        assert all(answer.found for _, answer in client.read_many(["sys/health"] * 300))
+        assert not [one for one in gc.get_objects() if isinstance(one, wire._Answers)]
+    finally:
+        gc.enable()

@@ -108,6 +108,8 @@ class Wire:
             )
         except OSError as error:
             failure = Unreachable(f"the connection broke: {_why(error)}")
+        finally:
+            del answers.parser  # parser and callbacks hold each other, and so every body, until a collection
         self.usable = failure is None and len(answers.done) == len(requests) and answers.keep
         self._rested_since = monotonic()
         return answers.done, failure
