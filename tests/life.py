@@ -14,7 +14,7 @@ from tests.deadly import killed
 from tests.firm import PROFILE, ROLE, Firm, Holder
 
 ROLES = ("rfq-trader", "order-entry")
-SHORT = {"ttl": "120s", "renewBefore": "50s"}
+SHORT = {"ttl": "300s", "renewBefore": "120s"}  # renewed when a third is left: so long may a step take
 FEWEST, MOST = 3, 9  # people who have a manifest
 
 

@@ -42,9 +42,10 @@ class Context:
 
     @property
     def colour(self) -> bool:
-        """Colours only for a person at a terminal who has not said no (https://no-color.org)."""
-        refused = self.no_color or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
-        return sys.stdout.isatty() and not refused
+        """Colours only for a person at a terminal who has not said no (https://no-color.org), or who said yes."""
+        environ = os.environ
+        refused = self.no_color or environ.get("NO_COLOR") or environ.get("TERM") == "dumb"
+        return not refused and (bool(environ.get("FORCE_COLOR")) or sys.stdout.isatty())
 
     @property
     def watched(self) -> bool:

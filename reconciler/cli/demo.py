@@ -6,23 +6,20 @@ from outside, with nothing but a certificate, its key, and the server's address.
 
 from __future__ import annotations
 
-import http.client
 import json
 import os
 import shutil
-import ssl
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
 
 from reconciler.cli.context import Context
+from reconciler.cli.outside import Holder, Server, Unexpected
 from reconciler.cli.terminal import print_text
-from reconciler.errors import IdacError, Refused
+from reconciler.errors import Refused
 
 TRADER = "dana-demo"
 SECRET_PATH = "trading/data/quotes/eurusd"  # noqa: S105 - a path, not a secret
@@ -61,12 +58,6 @@ def run(context: Context, *, keep: str) -> int:
     return 0
 
 
-class Unexpected(IdacError):
-    """The demo did not go as it must."""
-
-    code = "E900"
-
-
 @dataclass(slots=True)
 class Demo:
     """The story, step by step."""
@@ -94,7 +85,7 @@ class Demo:
         self.say("Plan again: what stands is what the manifests say.")
         self.idac("plan", "--detailed-exitcode")
         self.say("The trader logs in with the certificate, and the token reads what the role allows.")
-        trader = Holder.of(self.estate, key, self.delivered())
+        trader = Holder.of(self.estate, f"trader.{TRADER}.mtls", key, self.delivered())
         trader.log_in()
         self.narrate(f"login accepted; GET {SECRET_PATH} answers {trader.read(SECRET_PATH)}")
         self.say("The trader leaves: the manifest is deleted, and that is all anybody has to do.")
@@ -120,6 +111,7 @@ class Demo:
             self.narrate(f"$ idac {' '.join(arguments)}")
         command = [sys.executable, "-m", "reconciler.cli.main", *arguments]
         environ = {k: v for k, v in os.environ.items() if not k.startswith(("VAULT_", "BAO_"))}
+        environ |= {"FORCE_COLOR": "1"} if self.colour else {"NO_COLOR": "1"}
         done = subprocess.run(  # noqa: S603 - our own program
             command, cwd=self.estate, env=environ, capture_output=True, text=True, check=False
         )
@@ -186,7 +178,7 @@ class Demo:
     def say(self, text: str) -> None:
         """A new step."""
         self.step += 1
-        head = f"{self.step}. {text}"
+        head = textwrap.fill(f"{self.step}. {text}", shutil.get_terminal_size().columns, subsequent_indent="   ")
         print_text(f"\n\x1b[1m{head}\x1b[0m\n" if self.colour else f"\n{head}\n")
 
     def narrate(self, text: str) -> None:
@@ -198,90 +190,3 @@ class Demo:
         if status < 400:
             raise Unexpected(f"{what}: answered {status}, and it must be refused")
         self.narrate(f"{what}: refused ({status})")
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """An answer of the server."""
-
-    status: int
-    body: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Server:
-    """The server as anybody sees it: an address and the authority of its TLS certificate."""
-
-    host: str
-    port: int
-    ca_cert: str
-
-    @classmethod
-    def of(cls, estate: Path) -> Server:
-        """The trial server beside idac.yaml."""
-        facts = json.loads((estate / ".idac/server.json").read_text())
-        address = urlsplit(facts["address"])
-        return cls(str(address.hostname), int(address.port or 443), str(facts["ca_cert"]))
-
-    def call(
-        self,
-        method: str,
-        path: str,
-        token: str = "",
-        body: Mapping[str, Any] | None = None,
-        identity: Sequence[Path] = (),
-    ) -> Reply:
-        """One request; `identity` is a certificate chain file and its key file."""
-        context = ssl.create_default_context(cafile=self.ca_cert)
-        if identity:
-            context.load_cert_chain(*map(str, identity))
-        connection = http.client.HTTPSConnection(self.host, self.port, context=context, timeout=30)
-        try:
-            headers = {"X-Vault-Token": token} if token else {}
-            connection.request(method, f"/v1/{path}", json.dumps(body) if body is not None else None, headers)
-            answer = connection.getresponse()
-            text = answer.read()
-            return Reply(answer.status, json.loads(text) if text else {})
-        finally:
-            connection.close()
-
-
-@dataclass(slots=True)
-class Holder:
-    """The trader: a certificate, its key, and a token once logged in."""
-
-    server: Server
-    mount: str
-    identity: tuple[Path, Path]
-    token: str = ""
-
-    @classmethod
-    def of(cls, estate: Path, key: Path, chain: str) -> Holder:
-        """What the trader holds after the certificate was delivered."""
-        from reconciler.load import load_estate
-
-        certificate = key.with_suffix(".pem")
-        certificate.write_text(chain)
-        return cls(Server.of(estate), load_estate(estate / "idac.yaml").mounts.cert, (certificate, key))
-
-    def try_login(self) -> int:
-        """Log in with the certificate; the status of the answer."""
-        role = {"name": f"trader.{TRADER}.mtls"}
-        answer = self.server.call("POST", f"auth/{self.mount}/login", body=role, identity=self.identity)
-        if answer.status == 200:
-            self.token = answer.body["auth"]["client_token"]
-        return answer.status
-
-    def log_in(self) -> None:
-        """Log in; it must work."""
-        status = self.try_login()
-        if status != 200:
-            raise Unexpected(f"the trader's login was answered {status}")
-
-    def read(self, path: str) -> int:
-        """Use the token to read; the status of the answer."""
-        return self.server.call("GET", path, self.token).status
-
-    def renew(self) -> int:
-        """Renew the token by itself; the status of the answer."""
-        return self.server.call("POST", "auth/token/renew-self", self.token, {}).status

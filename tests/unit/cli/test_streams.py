@@ -51,6 +51,12 @@ def test_a_dumb_terminal_gets_plain_text() -> None:
     assert "\x1b" not in at_a_terminal("validate", TERM="dumb")
 
 
+def test_a_pipe_gets_colours_only_when_asked_for() -> None:
+    assert b"\x1b" not in piped('"$@"', "validate", TERM="xterm").stdout
+    assert b"\x1b[" in piped('"$@"', "validate", TERM="xterm", FORCE_COLOR="1").stdout
+    assert b"\x1b" not in piped('"$@"', "validate", TERM="xterm", FORCE_COLOR="1", NO_COLOR="1").stdout
+
+
 def test_whoever_stops_reading_gets_no_complaint() -> None:
     done = piped('"$@" | true; exit ${PIPESTATUS[0]}', "--format", "json", "schema")
     assert (done.returncode, done.stderr) == (141, b"")
