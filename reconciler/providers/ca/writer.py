@@ -14,7 +14,7 @@ from reconciler.model.resource import Fields
 from reconciler.providers.ca import store
 from reconciler.providers.ca.authority import PEM, issuer
 from reconciler.providers.ca.issuing import Issued, Issuing
-from reconciler.providers.ca.resources import BACKDATE, INTACT, READ_ONLY
+from reconciler.providers.ca.resources import BACKDATE, INTACT, READ_ONLY, ROLE_FIELDS
 from reconciler.providers.ca.revocation import CrlKeeper
 from reconciler.providers.ca.revoker import Revoker
 from reconciler.providers.protocol import Clients, Known, desired_of
@@ -51,6 +51,10 @@ class CaWriter:
     def _write_profile(self, change: Change) -> Fields:
         desired = desired_of(change)
         path = self._role(change)
+        there = self._clients("plan").read(path)
+        before = {name: there.data.get(name) for name in ROLE_FIELDS} if there.found else None
+        if before not in (change.actual.fields if change.actual is not None else None, desired.fields):
+            raise Rejected(f"{path}: it changed since it was observed", remedy="plan again")
         body = {name: value for name, value in desired.fields.items() if name != READ_ONLY}
         self._clients("govern").write(path, body)
         standing = self._clients("plan").read(path).data

@@ -1,0 +1,33 @@
+"""Every provider under contract: the real ones on the real server, and the model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.contract.in_memory import InMemory
+from tests.contract.on_server import OnServer
+from tests.contract.stage import Stage
+from tests.integration.ca_world import a_world
+from tests.openbao import Server, make_estate
+
+PROVIDERS = ("vault", "ca")
+
+
+@pytest.fixture(scope="package", params=["server", "memory"])
+def stage(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """One target for the whole suite; every test brings its own subject."""
+    home = tmp_path_factory.mktemp("contract")
+    if request.param == "memory":
+        yield Stage(InMemory(make_estate(home, "model")))
+        return
+    server: Server = request.getfixturevalue("openbao")
+    with a_world(server, home) as world:
+        yield Stage(OnServer(world))
+
+
+@pytest.fixture(params=PROVIDERS)
+def name(request: pytest.FixtureRequest) -> str:
+    """The provider that the test is about."""
+    return str(request.param)

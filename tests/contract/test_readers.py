@@ -1,0 +1,57 @@
+"""What every reader promises: it sees all there is, or says that it could not."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from reconciler.errors import Denied, Overloaded, Rejected, TargetError, Unreachable
+from tests.contract.stage import Stage
+
+
+def test_reading_twice_gives_the_same(stage: Stage, name: str) -> None:
+    stage.settled()
+    assert stage.target.readers()[name].observe() == stage.target.readers()[name].observe()
+
+
+def test_reading_writes_nothing(stage: Stage, name: str) -> None:
+    stage.settled()
+    before = stage.target.writes()
+    stage.target.readers()[name].observe()
+    assert stage.target.writes() == before
+
+
+@pytest.mark.parametrize("error", [Unreachable, Denied, Overloaded, Rejected])
+def test_a_question_without_an_answer_is_an_error_and_never_a_smaller_estate(
+    stage: Stage, name: str, error: type[TargetError]
+) -> None:
+    stage.settled()
+    whole = stage.target.readers()[name].observe()
+    questions = 0
+    for reader in stage.target.deaf(name, error):
+        questions += 1
+        try:
+            seen = reader.observe()
+        except TargetError:
+            continue
+        # A server that lacks a bulk listing says so by refusing it: then the reader asks one by one.
+        assert error is Rejected
+        assert seen == whole
+    assert questions
+
+
+def test_a_reader_names_its_own_resources_each_once(stage: Stage, name: str) -> None:
+    stage.settled()
+    reader = stage.target.readers()[name]
+    addresses = [r.address for r in reader.observe().resources]
+    assert reader.name == name
+    assert addresses
+    assert all(address.startswith(f"{name}.") for address in addresses)
+    assert len(set(addresses)) == len(addresses)
+
+
+def test_what_is_read_is_public_and_can_be_written_down(stage: Stage, name: str) -> None:
+    stage.settled()
+    for resource in stage.target.readers()[name].observe().resources:
+        assert "PRIVATE KEY" not in json.dumps([dict(resource.fields), dict(resource.facts)])
