@@ -58,7 +58,10 @@ class InMemory:
         facts = {"id": f"id-{subject.principal}"} if subject is not None else {}
         new = Resource(address, subject, THEIRS if kind == "vault.entity" else {}, facts)
         there = self.state.resources.get(address, new)
-        powers = {"vault.entity": {"policies": ["theirs"]}, "vault.policy": {"document": "theirs"}}
+        powers: Mapping[str, Fields] = {
+            "vault.entity": {"policies": ["theirs"]},
+            "vault.policy": {"document": "theirs"},
+        }
         changed = replace(there, fields={**there.fields, **powers.get(kind, {"allow_any_name": True})})
         self.state = replace(self.state, resources={**self.state.resources, address: changed})
 
