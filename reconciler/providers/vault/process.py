@@ -18,6 +18,7 @@ _BECOME = 'umask 077; echo $$ >"$1"; shift; exec "$@"'
 _LAUNCH = '/bin/sh -c "$@" &'
 _STOP_SECONDS = 15.0
 _POLL = 0.01
+_BECOMING = 100  # polls
 
 
 def openbao_binary() -> Path:
@@ -106,11 +107,26 @@ def _read(pid_file: Path) -> int | None:
 def _has_argument(pid: int, mark: str) -> bool:
     proc = Path("/proc")
     if (proc / "self").exists():
-        try:
-            return mark in (proc / str(pid) / "cmdline").read_text(errors="replace").split("\0")
-        except OSError:
-            return False
+        return mark in _arguments(proc / str(pid))
     listed = subprocess.run(  # noqa: S603 - fixed command, a number
         ["/bin/ps", "-ww", "-o", "command=", "-p", str(pid)], check=False, capture_output=True, text=True
     )
     return mark in listed.stdout
+
+
+def _arguments(process: Path) -> list[str]:
+    """A live process's arguments; none of one that is gone or dead.
+
+    In the moment in which a process becomes another program, the kernel shows it without arguments.
+    """
+    try:
+        for _ in range(_BECOMING):
+            text = (process / "cmdline").read_text(errors="replace")
+            # stat: "pid (name) state …", and the name may hold anything (proc_pid_stat(5))
+            dead = (process / "stat").read_text(errors="replace").rpartition(")")[2].split()[0] in "ZXx"
+            if text or dead:
+                return text.split("\0")
+            time.sleep(_POLL)
+    except OSError:
+        pass
+    return []
