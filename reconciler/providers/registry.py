@@ -27,6 +27,7 @@ from reconciler.providers.protocol import (
 )
 from reconciler.providers.vault.bootstrap import bootstrap
 from reconciler.providers.vault.dev import DevServer
+from reconciler.providers.vault.devfiles import alone
 from reconciler.providers.vault.lock import KvLock, use_plan
 from reconciler.providers.vault.login import Logins
 from reconciler.providers.vault.prover import VaultProver
@@ -100,7 +101,7 @@ def bootstrap_estate(estate: Estate, environ: Mapping[str, str]) -> tuple[str, .
     token = environ.get("VAULT_TOKEN") or (noted.read_text().strip() if noted.exists() else "")
     if not token:
         raise InvalidInput("bootstrap needs an administrator's token", remedy="set VAULT_TOKEN")
-    with Logins(estate, environ) as logins:
+    with alone(Path(estate.root) / ".idac"), Logins(estate, environ) as logins:
         if environ.get("VAULT_TOKEN"):
             logins.server.require_named_outside("VAULT_TOKEN")
         admin = logins.given(Secret(token))

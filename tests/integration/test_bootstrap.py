@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -114,3 +117,18 @@ def test_two_estates_stand_side_by_side(openbao: Server, tmp_path: Path) -> None
     assert planner.list(f"{first.mounts.pki}/roles").keys == ["idac-probe"]
     assert planner.list(f"{second.mounts.pki}/roles").status == 403
     planner.close()
+
+
+def test_two_at_once_on_one_machine_wait_for_each_other(openbao: Server, tmp_path: Path) -> None:
+    spec = {"trustDomain": "trading.example"}
+    document = {"apiVersion": "idac/v1", "kind": "Estate", "metadata": {"name": "twice"}, "spec": spec}
+    (tmp_path / "idac.yaml").write_text(json.dumps(document))
+    command = [sys.executable, "-m", "reconciler.cli.main", "--config", str(tmp_path / "idac.yaml"), "bootstrap"]
+    environ = {**os.environ, **openbao.environ, "PYTHONPATH": os.getcwd()}
+    runs = [subprocess.Popen(command, env=environ, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    said = [run.communicate(timeout=120)[1] for run in runs]
+    assert [run.returncode for run in runs] == [0, 0], said
+    raw = openbao.raw()
+    issuers = raw.ok("LIST", "idac-twice-pki/issuers").data["key_info"].values()
+    raw.close()
+    assert len([i for i in issuers if i["key_id"]]) == 1

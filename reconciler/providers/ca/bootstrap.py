@@ -136,8 +136,8 @@ def _issuer(client: Client, mount: str) -> str:
     able = [issuer for issuer, info in infos.items() if info.get("key_id")]
     if len(able) > 1:
         raise Rejected(
-            f"{mount} holds {len(able)} issuers with keys, and only one was made by bootstrap",
-            remedy="find who added the other one, and delete it",
+            f"{mount} holds {len(able)} issuers with keys, and bootstrap makes one: {', '.join(sorted(able))}",
+            remedy=f"delete the one that issued nothing (`{mount}/issuer/<id>`), then run `idac bootstrap` again",
         )
     return str(able[0]) if able else ""
 

@@ -6,12 +6,8 @@ This is NOT how a production server is kept: its one unseal key and its root tok
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +15,7 @@ from typing import Any
 from reconciler.errors import Rejected, TargetError, Unreachable
 from reconciler.providers.vault import process
 from reconciler.providers.vault.client import HttpClient
-from reconciler.providers.vault.devfiles import Storage, configuration, write_private
+from reconciler.providers.vault.devfiles import Storage, alone, configuration, write_private
 from reconciler.providers.vault.patience import Patience
 from reconciler.providers.vault.transport import Transport
 from reconciler.providers.vault.wire import Pool
@@ -68,7 +64,8 @@ class DevServer:
 
         Raises `Unreachable` when the server does not become ready, and `Rejected` when it has no binary.
         """
-        with self._alone():
+        with alone(self._root):
+            self._home.mkdir(mode=0o700, exist_ok=True)
             found = self._adopt()
             pid = self._start() if found is None else found
             address = self._address()
@@ -79,7 +76,8 @@ class DevServer:
         """Stop the server. False when it was not running. Its data stay (but for `inmem`)."""
         if not self._home.is_dir():
             return False
-        with self._alone():
+        with alone(self._root):
+            self._home.mkdir(mode=0o700, exist_ok=True)
             pid = self._pid()
             if pid is not None:
                 process.stop(pid, self._mark)
@@ -128,16 +126,6 @@ class DevServer:
 
     def _pid(self) -> int | None:
         return process.running(self._pid_file, self._mark)
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """One `up` or `down` at a time."""
-        for directory in (self._root, self._home):
-            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            directory.chmod(0o700)
-        with os.fdopen(os.open(self._home / "lock", os.O_WRONLY | os.O_CREAT, 0o600), "w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
 
     def _adopt(self) -> int | None:
         """The running server, made ready; None when there is none, or when it died meanwhile."""
