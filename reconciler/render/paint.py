@@ -12,4 +12,4 @@ def painter(colour: bool) -> Paint:
     """ANSI colours, or none."""
     if not colour:
         return lambda name, text: text
-    return lambda name, text: f"\x1b[{_CODES[name]}m{text}\x1b[0m"
+    return lambda name, text: f"\x1b[{_CODES[name]}m{text}\x1b[0m" if text else ""
