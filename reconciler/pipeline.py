@@ -29,6 +29,7 @@ from reconciler.plan import plan
 from reconciler.providers.protocol import Connection, Reader
 from reconciler.review import require_allowed
 from reconciler.rules.estate import check
+from reconciler.rules.groups import outside_power
 from reconciler.rules.guards import judge
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def make_plan(estate: Estate, wanted: Wanted, readers: Sequence[Reader], now: da
     desired, tree = wanted.desired, wanted.tree
     actual = observe(readers)
     changes = diff(desired, actual, now)
-    findings = (*wanted.findings, *actual.foreign)
+    findings = (*wanted.findings, *actual.foreign, *outside_power(actual))
     guards = judge(changes, desired, actual, estate, tree, findings)
     return Sight(plan(changes, actual, estate, tree, findings, guards), actual)
 

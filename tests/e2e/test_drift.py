@@ -47,7 +47,9 @@ SERVER = {
         **dict.fromkeys(("name", "policies", "aliases", "disabled"), "managed"),
         "metadata": "the marks are managed; what others keep there stays",
         **dict.fromkeys(("id", "namespace_id", "merged_entity_ids", "creation_time", "last_update_time"), "shown"),
-        **dict.fromkeys(("group_ids", "direct_group_ids", "inherited_group_ids"), "a finding: F02"),
+        **dict.fromkeys(
+            ("group_ids", "direct_group_ids", "inherited_group_ids"), "a finding: F03, tests/e2e/test_strangers.py"
+        ),
     },
     "alias": {
         **dict.fromkeys(("name", "mount_path"), "managed, within the entity's `aliases`"),

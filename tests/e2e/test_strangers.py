@@ -9,12 +9,32 @@ from typing import Any
 import pytest
 
 from tests.drift.certificates import record_path, sign
-from tests.drift.entities import entity_path
+from tests.drift.entities import entity, entity_path
 from tests.drift.logins import login_path
 from tests.firm import PROFILE, ROLE, Firm, found
 from tests.openbao import Raw, Server
 
 pytestmark = pytest.mark.openbao
+
+
+def test_membership_in_somebody_elses_group_is_named_in_every_plan_until_it_ends(firm: Firm) -> None:
+    firm.trader("anna")
+    firm.apply()
+    admin = firm.admin
+    body = {"name": f"inner-{firm.name}", "member_entity_ids": [entity(firm, admin, "anna")["id"]]}
+    inner = admin.ok("POST", "identity/group", body).data["id"]
+    body = {"name": f"outer-{firm.name}", "policies": ["root-like"], "member_group_ids": [inner]}
+    outer = admin.ok("POST", "identity/group", body).data["id"]
+    plan = firm.plan()
+    (finding,) = [f for f in plan["findings"] if f["code"] == "F03"]
+    assert (finding["severity"], finding["subject"]) == ("warning", "trader/anna")
+    assert inner in finding["message"]
+    assert outer in finding["message"]
+    assert plan["changes"] == []
+    admin.ok("DELETE", f"identity/group/id/{outer}")
+    admin.ok("DELETE", f"identity/group/id/{inner}")
+    admin.close()
+    assert not [f for f in firm.plan()["findings"] if f["code"] == "F03"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from reconciler.errors import CryptoError, Rejected
 from reconciler.model.estate import Estate
@@ -30,12 +31,17 @@ class Inventory:
         return frozenset(serial for serial in self.revoked if self.ends.get(serial, "9") > now)
 
 
-def issuer(client: Client, estate: Estate) -> str:
-    """PEM of the issuing certificate."""
+def default_issuer(client: Client, estate: Estate) -> Mapping[str, Any]:
+    """What the server shows of the issuer. Raises `Rejected` when there is none."""
     answer = client.read(f"{estate.mounts.pki}/issuer/default")
     if not answer.found:
         raise Rejected(f"{estate.mounts.pki} has no default issuer", remedy="run `idac bootstrap`")
-    return join_pem(str(answer.data[PEM]))
+    return answer.data
+
+
+def issuer(client: Client, estate: Estate) -> str:
+    """PEM of the issuing certificate."""
+    return join_pem(str(default_issuer(client, estate)[PEM]))
 
 
 def inventory(client: Client, estate: Estate) -> Inventory:

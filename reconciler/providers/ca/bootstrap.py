@@ -40,7 +40,16 @@ TIDY = {
     "tidy_revoked_certs": True,
 }
 LEAVES_ONLY = "Max path length of the signed certificate is zero"  # that is what was asked for
-USAGE = "crl-signing,issuing-certificates,ocsp-signing,read-only"
+# Every issuer's fields but its name. URLs of its own would go before those of the mount.
+ISSUER = {
+    "crl_distribution_points": [],
+    "delta_crl_distribution_points": [],
+    "issuing_certificates": [],
+    "leaf_not_after_behavior": "err",
+    "ocsp_servers": [],
+    "revocation_signature_algorithm": "",
+    "usage": "crl-signing,issuing-certificates,ocsp-signing,read-only",
+}
 
 
 def bootstrap_ca(client: Client, estate: Estate, address: str) -> None:
@@ -143,7 +152,7 @@ def _issuer(client: Client, mount: str) -> str:
 
 
 def _pin(client: Client, mount: str, issuer: str, name: str) -> None:
-    _ensure(client, f"{mount}/issuer/{issuer}", {"issuer_name": name, "usage": USAGE})
+    _ensure(client, f"{mount}/issuer/{issuer}", {"issuer_name": name, **ISSUER})
     _ensure(client, f"{mount}/config/issuers", {"default": issuer, "default_follows_latest_issuer": False})
 
 

@@ -8,15 +8,15 @@ from typing import Any
 
 from reconciler.clock import stamp
 from reconciler.model.estate import Estate
-from reconciler.model.manifest import Finding, SubjectRef
+from reconciler.model.manifest import SubjectRef
 from reconciler.model.resource import Observation, Resource
 from reconciler.providers.ca import store
-from reconciler.providers.ca.authority import Inventory, certificates, inventory, issuer
-from reconciler.providers.ca.bootstrap import CRL
+from reconciler.providers.ca.authority import PEM, Inventory, certificates, default_issuer, inventory
+from reconciler.providers.ca.footing import undermined
 from reconciler.providers.ca.resources import INTACT, PROBE_NAME, PROBE_ROLE, ROLE_FIELDS
 from reconciler.providers.ca.revocation import observe_crl, strange_lists
 from reconciler.providers.protocol import Client
-from reconciler.x509 import Certificate, read_certificate
+from reconciler.x509 import Certificate, join_pem, read_certificate
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,8 @@ class CaReader:
 
     def observe(self) -> Observation:
         """Everything the CA holds for this estate. Raises `TargetError`."""
-        authority = issuer(self._client, self._estate)
+        default = default_issuer(self._client, self._estate)
+        authority = join_pem(str(default[PEM]))
         own = read_certificate(authority)
         seen = self._look(own.serial)
         facts = {"certificate": authority, "sha256": own.fingerprint, "spki": own.spki, "subject": own.subject}
@@ -62,19 +63,9 @@ class CaReader:
         return Observation(
             tuple(resources),
             unmanaged=tuple(unmanaged),
-            foreign=tuple(self._undermined()),
+            foreign=tuple(undermined(self._client, self._estate, default)),
             target={"issuer_spki": own.spki},
         )
-
-    def _undermined(self) -> Iterator[Finding]:
-        """F02: revocation that was switched off or slowed down behind the tool's back."""
-        path = f"{self._estate.mounts.pki}/config/crl"
-        standing = self._client.read(path).data
-        wrong = sorted(name for name, value in CRL.items() if standing.get(name) != value)
-        if wrong:
-            text = f"{path} is not as bootstrap laid it ({', '.join(wrong)})"
-            remedy = "an administrator must look into it, then run `idac bootstrap`"
-            yield Finding("F02", "error", f"{text} — {remedy}")
 
     def _look(self, own: str) -> _Seen:
         now = self._clock()

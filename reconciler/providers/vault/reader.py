@@ -106,8 +106,8 @@ class VaultReader:
         facts: dict[str, Value] = {"id": entity["id"], "alias_ids": aliases(entity)}
         if HOLD_MARK in metadata:
             facts["hold"] = metadata[HOLD_MARK]
-        if entity.get("direct_group_ids"):
-            facts["groups"] = sorted(entity["direct_group_ids"])
+        if groups := entity.get("group_ids") or entity.get("direct_group_ids"):
+            facts["groups"] = sorted(groups)
         address = f"vault.entity/{subject}" if subject else f"vault.entity/unmarked/{entity['id']}"
         return Resource(address, subject, entity_fields(entity, self._share), facts)
 
