@@ -22,7 +22,7 @@ from reconciler.model.estate import Estate
 from reconciler.model.manifest import Finding, SubjectRef, Tree
 from reconciler.model.outcome import Outcome
 from reconciler.model.plan import Plan, PlanTicket
-from reconciler.model.record import RecordRef, Run, RunResult, RunStatus
+from reconciler.model.record import PolicyThen, RecordRef, Run, RunResult, RunStatus
 from reconciler.model.resource import Actual, Desired
 from reconciler.observe import observe
 from reconciler.plan import plan
@@ -31,6 +31,7 @@ from reconciler.review import require_allowed
 from reconciler.rules.estate import check
 from reconciler.rules.groups import outside_power
 from reconciler.rules.guards import judge
+from reconciler.rules.policy import policy_changes
 
 if TYPE_CHECKING:
     from reconciler.ledger.store import Ledger
@@ -68,10 +69,18 @@ def validate(estate: Estate, tree: Tree, now: datetime) -> tuple[Finding, ...]:
     return want(estate, tree, now).findings
 
 
-def want(estate: Estate, tree: Tree, now: datetime) -> Wanted:
-    """What the manifests ask for on that day. Whoever holds on to nothing else lets go of the manifests."""
+def want(estate: Estate, tree: Tree, now: datetime, last_policy: PolicyThen | None = None) -> Wanted:
+    """What the manifests ask for on that day. Whoever holds on to nothing else lets go of the manifests.
+
+    `last_policy` is the one under which something was last applied: a change of it is a finding.
+    """
     desired = expand(tree, estate, now.date())
-    findings = (*tree.findings, *check(tree, estate, now.date()), *desired.findings)
+    findings = (
+        *policy_changes(last_policy, estate),
+        *tree.findings,
+        *check(tree, estate, now.date()),
+        *desired.findings,
+    )
     return Wanted(desired, findings, tree.without_manifests())
 
 

@@ -36,6 +36,7 @@ def plan(
         scope=SCOPE_ALL,
         manifests={"commit": tree.commit, "tree": tree.digest, "dirty": tree.dirty},
         policy=estate.policy_digest,
+        policy_document=estate.policy_document,
         configuration=estate.configuration_digest,
         changes=reviewed,
         routine=routine[: estate.spec.policy.routine_cap],

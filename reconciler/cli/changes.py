@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from reconciler.cli.context import Context, actor
-from reconciler.cli.ledger import open_ledger
+from reconciler.cli.ledger import last_policy, open_ledger
 from reconciler.cli.terminal import applying, looking, print_json, print_text
 from reconciler.clock import now, rfc3339, stamp
 from reconciler.errors import IdacError, InvalidInput, Refused
@@ -145,7 +145,7 @@ class Usage(IdacError):
 
 
 def _want(context: Context, estate: Estate) -> Wanted:
-    return want(estate, context.tree(estate), now())
+    return want(estate, context.tree(estate), now(), last_policy(estate))
 
 
 def _look(context: Context, estate: Estate, wanted: Wanted, connection: Connection) -> Sight:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from reconciler.ledger.store import Ledger
     from reconciler.model.estate import Estate
+    from reconciler.model.record import PolicyThen
 
 
 def ledger_directory(estate: Estate) -> Path:
@@ -22,6 +23,13 @@ def open_ledger(estate: Estate, environ: Mapping[str, str]) -> Ledger:
     from reconciler.ledger.trust import load_signer
 
     return Ledger(ledger_directory(estate), load_signer(estate.spec.records.key, Path(estate.root), environ))
+
+
+def last_policy(estate: Estate) -> PolicyThen | None:
+    """The policy under which something was last applied, as far as the ledger here knows."""
+    from reconciler.ledger.store import Ledger
+
+    return Ledger(ledger_directory(estate)).last_policy()
 
 
 def ensure_key(estate: Estate, environ: Mapping[str, str]) -> str:

@@ -3,7 +3,7 @@
     journal/open/<run id>.jsonl  written ahead; a run that lives, or was killed
     journal/<run id>.jsonl       one a run that has its record
     records/000042.dsse.json     one a run, signed; names its predecessor by the SHA-256 of its bytes
-    evidence/<sha256>            what records refer to: for each plan, exactly what its digest is taken over
+    evidence/<sha256>            what records refer to: exactly what a plan's, or a policy's, digest is taken over
     trust/                       pinned public keys
 
 The tree, its checkpoints, stamps and anchors (`checkpoint`, `checkpoints/`, `proofs/`) come beside these;
@@ -13,6 +13,7 @@ record 42 is leaf 42.
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -27,9 +28,9 @@ from reconciler.ledger.files import make_directory, sync_directory, write_once
 from reconciler.ledger.interrupted import interrupted
 from reconciler.ledger.journal import RunJournal
 from reconciler.ledger.reading import abandoned, read_journal
-from reconciler.ledger.statement import completed, header, payload
+from reconciler.ledger.statement import SHA256, completed, header, payload
 from reconciler.model.plan import Plan, PlanTicket
-from reconciler.model.record import RecordRef, Run, RunResult, StoredRecord
+from reconciler.model.record import PolicyThen, RecordRef, Run, RunResult, StoredRecord
 from reconciler.model.resource import Address, Fields
 
 RECORD_NAME = re.compile(r"\A(?:[0-9]{6}|[1-9][0-9]{6,})\.dsse\.json\Z")
@@ -60,6 +61,8 @@ class Ledger:
         if (self.journals / name).exists():
             raise LedgerError(f"there is a journal {name} already", remedy="a run id is used once")
         self._keep(canonical(plan.digested))
+        if plan.policy_document:
+            self._keep(canonical(plan.policy_document))
         return RunJournal(self.running / name, header(run, plan, ticket), self._clock, signer)
 
     def close(self, journal: RunJournal, result: RunResult) -> RecordRef:
@@ -107,6 +110,27 @@ class Ledger:
             if (name.isdecimal() and stored.ref.seq == int(name)) or _run_id(stored.statement) == name:
                 return stored
         raise LedgerError(f"there is no record {name}", remedy="`idac records list` names them")
+
+    def last_policy(self) -> PolicyThen | None:
+        """The policy under which something was last applied; None where nothing was. Nothing is verified."""
+        for path in reversed(self.record_files()):
+            try:
+                said = self._stored(path).statement["predicate"]
+                sha256, status = str(said["policy"]["sha256"]), said["status"]
+            except (LedgerError, OSError, KeyError, TypeError):
+                continue  # `records verify` reports it
+            if status != "denied" and SHA256.match(sha256):
+                return PolicyThen(sha256, self._kept(sha256))
+        return None
+
+    def _kept(self, sha256: str) -> Mapping[str, Any] | None:
+        """What was kept under that digest, if it is there and unaltered."""
+        try:
+            data = (self.evidence / sha256).read_bytes()
+            found = json.loads(data) if hashlib.sha256(data).hexdigest() == sha256 else None
+        except (OSError, ValueError, RecursionError):
+            return None
+        return found if isinstance(found, dict) else None
 
     def load_all(self) -> Iterator[StoredRecord]:
         """Every record, oldest first. Nothing is verified. Raises `LedgerError` for one that is none."""

@@ -39,7 +39,7 @@ CODES = {
     "L08": "outside its key's window, or earlier than its predecessor",
     "L09": "a run has no record",
     "L10": "does not belong in a ledger",
-    "L11": "the plan is missing or is not the one recorded",
+    "L11": "the plan or the policy is missing or is not the one recorded",
 }
 
 
@@ -94,7 +94,8 @@ def _record(seen: _Seen, directory: Path, path: Path) -> None:
     if predicate is not None:
         _place(seen, name, ref, predicate)
         _journal(seen, name, directory, predicate)
-        _plan(seen, name, directory, predicate)
+        _evidence(seen, name, directory, predicate.get("plan"))
+        _evidence(seen, name, directory, predicate.get("policy", {}))
     seen.previous, seen.expected = ref, ref.seq + 1
 
 
@@ -168,10 +169,9 @@ def _journal(seen: _Seen, name: str, directory: Path, predicate: Mapping[str, An
         seen.add("L07", name, f"{file} has other bytes than were recorded")
 
 
-def _plan(seen: _Seen, name: str, directory: Path, predicate: Mapping[str, Any]) -> None:
-    """What the plan's digest is taken over stands in evidence/. A journal torn in its first line names none."""
-    plan = predicate.get("plan")
-    said = str(plan.get("sha256", "")) if isinstance(plan, dict) else "?"
+def _evidence(seen: _Seen, name: str, directory: Path, kept: Any) -> None:
+    """What the digest is taken over stands in evidence/. A journal torn in its first line names none."""
+    said = str(kept.get("sha256", "")) if isinstance(kept, dict) else "?"
     if not said:
         return
     if not re.fullmatch(r"[0-9a-f]{64}", said):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr, StringConstraints
 
@@ -104,6 +105,11 @@ class Estate(_Strict):
     def prefix(self) -> str:
         """Starts the name of every policy, entity and mount of this estate."""
         return f"idac-{self.name}-"
+
+    @property
+    def policy_document(self) -> Mapping[str, Any]:
+        """What `policy_digest` is taken over: every field of the policy, by its name in idac.yaml."""
+        return self.spec.policy.model_dump(mode="json", by_alias=True)
 
     @property
     def mounts(self) -> Mounts:

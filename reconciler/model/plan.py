@@ -55,6 +55,7 @@ class Plan:
     pending: Mapping[str, str] = field(default_factory=dict)  # provider -> why it could not be seen
     holds: tuple[Hold, ...] = ()  # who is held as this plan is made: nothing is granted to them
     digest: str = ""
+    policy_document: Fields = field(default_factory=dict)  # what `policy` is the digest of
 
     @property
     def digested(self) -> Fields:

@@ -56,6 +56,14 @@ class StoredRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class PolicyThen:
+    """The policy of an earlier run: its digest, and what it said where the ledger still has that."""
+
+    sha256: str
+    document: Fields | None
+
+
+@dataclass(frozen=True, slots=True)
 class Verification:
     """What checking a ledger found. `limits` says what these files alone can never show."""
 

@@ -72,3 +72,17 @@ def test_planted_strays_and_lost_files_keep_neither_a_leaver_alive_nor_an_emerge
     assert lost.login() == 200
     holds = firm.admin.list(f"{firm.estate.mounts.kv}/metadata/holds").keys
     assert list(holds) == ["trader.bob"]
+
+
+def test_a_change_of_the_policy_is_shown_until_it_was_applied(firm: Firm) -> None:
+    assert "the policy changed" not in firm.idac("plan").out  # nothing was ever applied
+    firm.trader("anna")
+    firm.apply()
+    assert "the policy changed" not in firm.idac("plan").out
+    firm.configure(policy={"autoApprove": True, "removals": {"absolute": 500, "percent": 100}})
+    shown = firm.idac("plan", code=0).out
+    assert "warning G10: the policy changed since the last applied plan" in shown
+    assert "removals.absolute 5 → 500, removals.percent 20 → 100" in shown
+    firm.apply()
+    assert "the policy changed" not in firm.idac("plan").out
+    assert firm.idac("records", "verify").code == 0
