@@ -20,7 +20,7 @@ from reconciler.diff import diff, lift
 from reconciler.expand import expand
 from reconciler.model.estate import Estate
 from reconciler.model.manifest import Finding, SubjectRef, Tree
-from reconciler.model.outcome import Outcome
+from reconciler.model.outcome import Outcome, Proof
 from reconciler.model.plan import Plan, PlanTicket
 from reconciler.model.record import PolicyThen, RecordRef, Run, RunResult, RunStatus
 from reconciler.model.resource import Actual, Desired
@@ -112,7 +112,7 @@ def apply_plan(sight: Sight, ticket: PlanTicket, run: Run, workshop: Workshop) -
     known = {r.address: r.facts for r in sight.actual.resources.values()}
     if fresh.empty and not ledger.unsealed():
         journal = ledger.open(run, fresh, ticket)
-        result = RunResult(run, fresh, ticket, "noop", (), ended_at=workshop.clock())
+        result = RunResult(run, fresh, ticket, status(fresh, (), ()), (), ended_at=workshop.clock())
         return result, ledger.close(journal, result)
     lock = connection.lock(run.run_id)
     lock.acquire()
@@ -130,22 +130,30 @@ def apply_plan(sight: Sight, ticket: PlanTicket, run: Run, workshop: Workshop) -
         )
         done = apply(fresh, hands, known)
         result = RunResult(
-            run, fresh, ticket, status(fresh, done), done.outcomes, done.proofs, workshop.clock(), entities(done)
+            run,
+            fresh,
+            ticket,
+            status(fresh, done.outcomes, done.proofs),
+            done.outcomes,
+            done.proofs,
+            workshop.clock(),
+            entities(done),
         )
         return result, ledger.close(journal, result)
     finally:
         lock.release()
 
 
-def status(fresh: Plan, done: Execution) -> RunStatus:
-    """`complete` only when every change was applied, every proof holds and every system was seen."""
-    applied = [o for o in done.outcomes if o.status == "applied"]
-    whole = len(applied) == len(done.outcomes) and not fresh.pending
-    if whole and not any(p.status == "failed" for p in done.proofs):
-        return "complete"
-    if not applied and all(o.status == "not-attempted" for o in done.outcomes):
-        return "denied"
-    return "partial"
+def status(fresh: Plan, outcomes: Sequence[Outcome], proofs: Sequence[Proof]) -> RunStatus:
+    """`complete` or `noop` only when every change was applied, every proof holds, every system was seen, and
+    nothing was refused or withheld; `denied` when that alone is why nothing was done. Exit codes follow it."""
+    applied = [o for o in outcomes if o.status == "applied"]
+    proved = not any(p.status == "failed" for p in proofs)
+    if len(applied) == len(outcomes) and proved and not fresh.pending and not fresh.refused:
+        return "complete" if outcomes else "noop"
+    if applied or fresh.pending or any(o.status == "failed" for o in outcomes):
+        return "partial"
+    return "denied"
 
 
 def entities(done: Execution) -> dict[str, str]:

@@ -11,6 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
+from reconciler.cli.codes import apply_code, explain_apply, explain_plan, plan_code
 from reconciler.cli.context import Context, actor
 from reconciler.cli.ledger import last_policy, open_ledger
 from reconciler.cli.terminal import applying, looking, print_json, print_text
@@ -18,7 +19,7 @@ from reconciler.clock import now, rfc3339, stamp
 from reconciler.errors import IdacError, InvalidInput, Refused
 from reconciler.model.estate import Estate, seconds
 from reconciler.model.manifest import SubjectRef, Tree
-from reconciler.model.plan import Plan, PlanTicket
+from reconciler.model.plan import PlanTicket
 from reconciler.model.record import Run, RunResult
 from reconciler.pipeline import Sight, Wanted, Workshop, apply_plan, make_plan, plan_release, want
 from reconciler.providers.protocol import Connection
@@ -43,18 +44,9 @@ def plan(context: Context, *, out: str, detailed: bool) -> int:
         print_json(document)
     else:
         print_text(plan_text(fresh, ticket if out else None, colour=context.colour))
-    return plan_code(fresh, wanted.tree, detailed=detailed)
-
-
-def plan_code(fresh: Plan, tree: Tree, *, detailed: bool) -> int:
-    """1 for invalid manifests, 3 for a refusal, 5 for a system that was not seen, 2 for pending changes."""
-    if tree.errors:
-        return 1
-    if fresh.pending:
-        return 5
-    if fresh.refused:
-        return 3
-    return 2 if detailed and not fresh.empty else 0
+    code = plan_code(fresh, wanted.tree, detailed=detailed)
+    explain_plan(code, fresh, out)
+    return code
 
 
 def apply(context: Context, *, reviewed: str, auto_approve: bool) -> int:
@@ -75,7 +67,7 @@ def apply(context: Context, *, reviewed: str, auto_approve: bool) -> int:
         if stored is None and not context.json:
             print_text(plan_text(sight.plan, None, colour=context.colour))
         result = _carry_out(context, estate, sight, ticket, connection, "apply")
-    return apply_code(result, wanted.tree)
+    return _code(result, wanted.tree)
 
 
 def release(context: Context, *, subject: str, reason: str, auto_approve: bool) -> int:
@@ -96,19 +88,7 @@ def release(context: Context, *, subject: str, reason: str, auto_approve: bool) 
         if not context.json:
             print_text(plan_text(sight.plan, None, colour=context.colour))
         result = _carry_out(context, estate, sight, new_ticket(estate), connection, "release")
-    return apply_code(result, tree)
-
-
-def apply_code(result: RunResult, tree: Tree) -> int:
-    """0 done; 5 applied in part; where nothing was applied, 1 for invalid manifests, 3 for a refusal."""
-    whole = result.status in ("complete", "noop")
-    if whole and not result.plan.pending and not result.plan.refused and not tree.errors:
-        return 0
-    if result.status == "partial" or result.plan.pending:
-        return 5
-    if result.status == "complete":
-        return 5  # what could be done was done, and something was withheld: the plan says what
-    return 1 if tree.errors else 3
+    return _code(result, tree)
 
 
 def new_ticket(estate: Estate) -> PlanTicket:
@@ -167,6 +147,12 @@ def _carry_out(
         print_text(outcome_text(result.outcomes, result.proofs, colour=context.colour))
         print_text(f"Record {record.seq}, signed: sha256:{record.sha256}\n")
     return result
+
+
+def _code(result: RunResult, tree: Tree) -> int:
+    code = apply_code(result, tree)
+    explain_apply(code, result)
+    return code
 
 
 def _require_auto_approve(estate: Estate) -> None:

@@ -23,8 +23,8 @@ def judge(
     """The verdict of every guard on these changes, passed ones included."""
     others = (
         _whole_tree(tree),
-        _valid_manifests(findings),
-        _barred_subjects(findings, changes),
+        _valid_manifests(findings, actual),
+        _barred_subjects(findings, changes, desired, actual),
         _ownership(actual),
         _footing(actual),
         _issuance_cap(changes, estate),
@@ -39,7 +39,8 @@ def judge(
 
 def _whole_tree(tree: Tree) -> Guard:
     if tree.absence_is_intent:
-        return Guard("G02", "passed", f"the whole tree was read: {tree.read} manifests")
+        invalid = f" and {len(tree.invalid)} invalid" if tree.invalid else ""
+        return Guard("G02", "passed", f"the whole tree was read: {tree.read} manifests{invalid}")
     return Guard(
         "G02",
         "refused",
@@ -48,10 +49,11 @@ def _whole_tree(tree: Tree) -> Guard:
     )
 
 
-def _valid_manifests(findings: Sequence[Finding]) -> Guard:
-    invalid = [f for f in findings if f.severity == "error" and f.subject is None]
+def _valid_manifests(findings: Sequence[Finding], actual: Actual) -> Guard:
+    seen = set(map(id, actual.foreign))  # of these other guards speak: they are no fault of the manifests
+    invalid = [f for f in findings if f.severity == "error" and f.subject is None and id(f) not in seen]
     if not invalid:
-        return Guard("G03", "passed", "the manifests are valid")
+        return Guard("G03", "passed", "no error concerns the estate as a whole")
     first = invalid[0]
     where = f"{first.origin}: " if first.origin else ""
     return Guard(
@@ -62,23 +64,34 @@ def _valid_manifests(findings: Sequence[Finding]) -> Guard:
     )
 
 
-def _barred_subjects(findings: Sequence[Finding], changes: Sequence[Change]) -> Guard:
+def _barred_subjects(
+    findings: Sequence[Finding], changes: Sequence[Change], desired: Desired, actual: Actual
+) -> Guard:
     blocked = sorted({f.subject for f in findings if f.severity == "error" and f.subject is not None})
     withheld = sum(1 for c in changes if c.phase == "grant" and str(c.subject) in blocked)
     if not blocked:
         return Guard("G04", "passed", "no subject is barred from grants")
     names = ", ".join(blocked[:5]) + (f" and {len(blocked) - 5} more" if len(blocked) > 5 else "")
     message = f"{names} may be granted nothing: see the findings; {withheld} changes withheld"
-    # Only those subjects' grants are withheld; the rest of the plan is not stopped by this.
-    return Guard("G04", "passed" if not withheld else "refused", message + " — mend the findings", stops="nothing")
+    # Refused even when nothing is withheld now: what stands is not what such a manifest says.
+    return Guard("G04", "refused", f"{message}{_kept(desired, actual)} — mend the findings", stops="nothing")
+
+
+def _kept(desired: Desired, actual: Actual) -> str:
+    """Rules without a manifest stay while somebody's own manifest is faulty: it may be one that names them."""
+    kinds = ("vault.policy", "ca.profile")
+    extra = sorted(a for a, r in actual.resources.items() if r.type in kinds and a not in desired.resources)
+    if not extra or not desired.frozen:
+        return ""
+    return f"; {', '.join(extra)} stays until then, though no manifest explains it"
 
 
 def _footing(actual: Actual) -> Guard:
     wrong = [f for f in actual.foreign if f.code == "F02"]
     if not wrong:
-        return Guard("G09", "passed", "what bootstrap laid stands as it was laid")
+        return Guard("G10", "passed", "what bootstrap laid stands as it was laid")
     message = f"{len(wrong)} of the tool's own rules are not as bootstrap laid them: {wrong[0].message}"
-    return Guard("G09", "refused", message + " — nothing is granted until then")
+    return Guard("G10", "refused", message + " — nothing is granted until then")
 
 
 def _ownership(actual: Actual) -> Guard:

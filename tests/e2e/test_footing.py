@@ -62,7 +62,7 @@ def test_an_undermined_footing_is_seen_freezes_grants_and_is_mended_by_bootstrap
     firm.trader("bob")
     plan = firm.plan()
     assert said in " ".join(f["message"] for f in plan["findings"] if f["code"] == "F02")
-    assert [g["status"] for g in plan["guards"] if g["code"] == "G09"] == ["refused"]
+    assert [g["status"] for g in plan["guards"] if g["code"] == "G10"] == ["refused"]
     result = firm.apply(code=None)
     assert not [o for o in result["outcomes"] if o["phase"] == "grant" and o["status"] == "applied"]
     bootstrap_estate(firm.estate, firm.server.environ)

@@ -178,7 +178,15 @@ def test_a_barred_subject_is_named() -> None:
     )
     assert "and 2 more" in found["G04"].message
     assert found["G04"].stops == "nothing"
-    assert "G04" not in verdicts(desired([], {}), actual([]), findings=findings[:1])
+    assert "; 0 changes withheld" in verdicts(desired([], {}), actual([]), findings=findings[:1])["G04"].message
+
+
+def test_a_role_that_went_while_a_manifest_still_names_it_is_said_to_stay() -> None:
+    anna = people(1)[0]
+    finding = Finding("R04", "error", "there is no Role desk", subject=str(anna))
+    standing = actual([entity(anna), policy("desk")])
+    found = verdicts(desired([], {}, frozen=frozenset({anna})), standing, findings=(finding,))
+    assert "vault.policy/role/desk stays until then, though no manifest explains it" in found["G04"].message
 
 
 def test_foreign_objects_freeze_grants() -> None:

@@ -5,14 +5,20 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from reconciler.cli import main as front
-from reconciler.cli.changes import plan_code, write_file
+from reconciler.cli.changes import write_file
+from reconciler.cli.codes import apply_code, plan_code
 from reconciler.errors import InvalidInput, Refused, Stale
-from reconciler.model.manifest import Finding, Tree
-from reconciler.model.plan import Guard, Plan
+from reconciler.model.change import Change
+from reconciler.model.manifest import Finding, SubjectRef, Tree
+from reconciler.model.outcome import Outcome, Proof, Status
+from reconciler.model.plan import Guard, Plan, PlanTicket
+from reconciler.model.record import Run, RunResult
+from reconciler.pipeline import status as run_status
 
 
 @pytest.mark.parametrize(
@@ -108,6 +114,40 @@ def test_plan_exit_codes_follow_terraform_and_the_design() -> None:
     assert plan_code(made(guards=(refused,)), whole, detailed=False) == 3
     assert plan_code(made(pending={"ca": "sealed"}), whole, detailed=False) == 5
     assert plan_code(made(guards=(refused,)), invalid, detailed=False) == 1
+
+
+@pytest.mark.parametrize(
+    ("statuses", "more", "invalid", "status", "code"),
+    [
+        ((), {}, False, "noop", 0),
+        (("applied",), {}, False, "complete", 0),
+        (("applied", "failed"), {}, False, "partial", 5),
+        (("failed",), {}, False, "partial", 5),
+        (("applied",), {"guards": (Guard("G04", "refused", "x", stops="nothing"),)}, False, "partial", 5),
+        ((), {"guards": (Guard("G04", "refused", "x", stops="nothing"),)}, False, "denied", 3),
+        ((), {"guards": (Guard("G04", "refused", "x", stops="nothing"),)}, True, "denied", 1),
+        (("not-attempted",), {"guards": (Guard("G03", "refused", "x"),)}, False, "denied", 3),
+        (("not-attempted",), {"pending": {"ca": "sealed"}}, False, "partial", 5),
+        ((), {"pending": {"ca": "sealed"}}, False, "partial", 5),
+    ],
+)
+def test_a_runs_exit_code_and_its_records_status_say_the_same(
+    statuses: tuple[Status, ...], more: dict[str, Any], invalid: bool, status: str, code: int
+) -> None:
+    change = Change("vault.entity/trader/bob", None, "update", "contain", "m")
+    outcomes = tuple(Outcome(change, s) for s in statuses)
+    fresh = made(**more)
+    found = run_status(fresh, outcomes, ())
+    run = Run("r", "apply", {}, "2026-11-24T12:00:00Z")
+    result = RunResult(run, fresh, PlanTicket("p", "", ""), found, outcomes)
+    tree = Tree(manifests=(), findings=(Finding("M05", "error", "x"),) if invalid else ())
+    assert (found, apply_code(result, tree)) == (status, code)
+
+
+def test_a_failed_proof_makes_a_run_partial() -> None:
+    proof = Proof(SubjectRef("trader", "bob"), "vault.token", "failed", "x")
+    change = Change("vault.entity/trader/bob", None, "update", "contain", "m")
+    assert run_status(made(), (Outcome(change, "applied"),), (proof,)) == "partial"
 
 
 def test_a_plan_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
