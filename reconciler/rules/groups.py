@@ -15,8 +15,9 @@ def outside_power(actual: Actual) -> Iterator[Finding]:
     """
     members = [r for r in actual.resources.values() if r.subject is not None and r.facts.get("groups")]
     for resource in sorted(members, key=lambda r: r.address):
+        groups = ", ".join(resource.facts["groups"])
         message = (
-            f"the entity of {resource.subject} is a member of identity groups {', '.join(resource.facts['groups'])}:"
+            f"the entity of {resource.subject} is a member of identity groups {groups}:"
             " what they allow, idac neither sees nor takes away — look into it, or take it out of them"
         )
         yield Finding("F03", "warning", message, str(resource.subject))
