@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from random import Random
+from time import monotonic
 from typing import Any
 
 from reconciler.clock import now
@@ -45,6 +46,7 @@ class Life:
     people: dict[str, Person] = field(default_factory=dict)
     graves: list[Holder] = field(default_factory=list)  # certificates whose power was taken, with their keys
     dead_tokens: list[Holder] = field(default_factory=list)
+    applied: float = 0.0  # when the last apply began to look
     records: int = 0
     deaths: int = 0
     said: list[str] = field(default_factory=list)  # what happened, for whoever reads a failure
@@ -79,6 +81,7 @@ class Life:
         self.settle()
 
     def settle(self) -> None:
+        self.applied = monotonic()
         self.firm.apply()
         self.records += 1
         for person in self.people.values():

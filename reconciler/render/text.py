@@ -160,10 +160,14 @@ def outcome_text(outcomes: Sequence[Outcome], proofs: Sequence[Proof], *, colour
 
 def _outcome_lines(outcomes: Sequence[Outcome], proofs: Sequence[Proof], paint: Paint) -> Iterator[str]:
     for outcome in outcomes:
-        if outcome.status != "applied":
-            words = "failed" if outcome.status == "failed" else "not attempted"
-            where = f"{outcome.change.action} {safe(outcome.change.address)}"
-            yield f"  {paint('red', words)}: {where}: {safe(outcome.error)}"
+        if outcome.status == "failed":
+            yield f"  {paint('red', 'failed')}: {_which([outcome])}: {safe(outcome.error)}"
+    waiting: dict[str, list[Outcome]] = {}
+    for outcome in outcomes:
+        if outcome.status == "not-attempted":
+            waiting.setdefault(outcome.error, []).append(outcome)
+    for error, several in waiting.items():  # one fault may hold up ten thousand changes
+        yield f"  {paint('red', 'not attempted')}: {_which(several)}: {safe(error)}"
     for subject, group in groupby(
         sorted(proofs, key=lambda p: (str(p.subject), p.system)), key=lambda p: p.subject
     ):
@@ -173,6 +177,16 @@ def _outcome_lines(outcomes: Sequence[Outcome], proofs: Sequence[Proof], paint: 
             yield f"    {status} {safe(proof.system)}: {safe(proof.detail)}"
     done = sum(1 for o in outcomes if o.status == "applied")
     yield from ["", paint("bold", f"Applied {done} of {len(outcomes)} changes.")]
+
+
+def _which(outcomes: Sequence[Outcome], shown: int = 3) -> str:
+    """One change by its action and address; of several, how many and the first few addresses."""
+    first = outcomes[0].change
+    if len(outcomes) == 1:
+        return f"{first.action} {safe(first.address)}"
+    addresses = [safe(o.change.address) for o in outcomes[:shown]]
+    more = f" and {len(outcomes) - shown} more" if len(outcomes) > shown else ""
+    return f"{len(outcomes)} changes ({', '.join(addresses)}{more})"
 
 
 _PROOF_COLOURS = {"proved": "green", "failed": "red", "told": "yellow", "not-covered": "dim"}

@@ -140,3 +140,14 @@ def test_outcomes_name_what_was_not_done_and_every_proof() -> None:
     assert "proved       vault.entity: it is gone" in text
     assert "not-covered  venues: passwords" in text
     assert "Applied 1 of 2 changes." in text
+
+
+def test_what_one_fault_holds_up_is_said_once() -> None:
+    changes = [Change(f"vault.entity/trader/p{n}", None, "create", "grant", "joins") for n in range(5)]
+    waiting = [Outcome(change, "not-attempted", error="G03 stops grants") for change in changes]
+    text = outcome_text([*waiting, Outcome(changes[0], "not-attempted", error="an earlier step failed")], [])
+    assert text.splitlines()[:2] == [
+        "  not attempted: 5 changes (vault.entity/trader/p0, vault.entity/trader/p1, vault.entity/trader/p2 "
+        "and 2 more): G03 stops grants",
+        "  not attempted: create vault.entity/trader/p0: an earlier step failed",
+    ]
