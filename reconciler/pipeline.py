@@ -27,7 +27,7 @@ from reconciler.model.resource import Actual, Desired
 from reconciler.observe import observe
 from reconciler.plan import plan
 from reconciler.providers.protocol import Connection, Reader
-from reconciler.review import require_allowed
+from reconciler.review import release_scope, require_allowed
 from reconciler.rules.estate import check
 from reconciler.rules.groups import outside_power
 from reconciler.rules.guards import judge
@@ -95,9 +95,13 @@ def make_plan(estate: Estate, wanted: Wanted, readers: Sequence[Reader], now: da
 
 
 def plan_release(estate: Estate, tree: Tree, readers: Sequence[Reader], subject: SubjectRef, reason: str) -> Sight:
-    """The plan that lifts the hold on one subject, and does nothing else."""
+    """The plan that lifts the hold on one subject, and does nothing else; its scope says so.
+
+    Raises `Refused` when nobody holds the subject.
+    """
     actual = observe(readers)
-    return Sight(plan([lift(subject, reason, actual)], actual, estate, tree, (), ()), actual)
+    scope = release_scope(subject, reason)
+    return Sight(plan([lift(subject, reason, actual)], actual, estate, tree, (), (), scope), actual)
 
 
 def apply_plan(sight: Sight, ticket: PlanTicket, run: Run, workshop: Workshop) -> tuple[RunResult, RecordRef]:

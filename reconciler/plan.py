@@ -10,9 +10,9 @@ from reconciler.model.change import Change
 from reconciler.model.estate import Estate
 from reconciler.model.manifest import Finding, Tree
 from reconciler.model.plan import Guard, Plan
-from reconciler.model.resource import Actual
+from reconciler.model.resource import Actual, Fields
 
-SCOPE_ALL = {"all": True}
+SCOPE_ALL: Fields = {"all": True}
 
 
 def plan(
@@ -22,6 +22,7 @@ def plan(
     tree: Tree,
     findings: Sequence[Finding],
     guards: Sequence[Guard],
+    scope: Fields = SCOPE_ALL,
 ) -> Plan:
     """Order the changes, withhold grants from subjects that a finding bars, and take the digest."""
     barred = {f.subject for f in findings if f.severity == "error" and f.subject is not None}
@@ -33,7 +34,7 @@ def plan(
     made = Plan(
         estate=estate.name,
         target=actual.target,
-        scope=SCOPE_ALL,
+        scope=scope,
         manifests={"commit": tree.commit, "tree": tree.digest, "dirty": tree.dirty},
         policy=estate.policy_digest,
         policy_document=estate.policy_document,

@@ -7,7 +7,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from reconciler.errors import Refused, Stale
+from reconciler.errors import InvalidInput, Refused, Stale
+from reconciler.model.manifest import SubjectRef
 from reconciler.model.plan import Plan, PlanTicket
 
 SKEW = timedelta(minutes=1)  # between the clocks of whoever plans and whoever applies
@@ -33,6 +34,24 @@ def require_same(reviewed: Document, fresh: Document, now: datetime, longest: ti
         text = "\n".join(f"  {line}" for line in lines)
         raise Stale(f"the reviewed plan is not what would happen now:\n{text}\n", remedy=REPLAN)
     return PlanTicket(reviewed["planId"], reviewed["createdAt"], reviewed["expiresAt"])
+
+
+def release_scope(subject: SubjectRef, reason: str) -> dict[str, Any]:
+    """The scope of a plan that lifts one hold and does nothing else."""
+    return {"release": {"subject": str(subject), "reason": reason}}
+
+
+def release_of(reviewed: Document) -> tuple[SubjectRef, str] | None:
+    """Whose hold a reviewed plan lifts, and why; None for a plan of the whole estate. Raises `InvalidInput`."""
+    scope = reviewed.get("scope")
+    said = scope.get("release") if isinstance(scope, Mapping) else None
+    if said is None:
+        return None
+    subject, reason = (said.get(n) if isinstance(said, Mapping) else None for n in ("subject", "reason"))
+    kind, _, name = str(subject).partition("/")
+    if not isinstance(reason, str) or not kind or not name:
+        raise InvalidInput("the plan's scope names no release", remedy="make the plan anew with `idac release`")
+    return SubjectRef(kind, name), reason
 
 
 def require_allowed(fresh: Plan) -> None:

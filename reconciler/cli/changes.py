@@ -16,16 +16,16 @@ from reconciler.cli.context import Context, actor
 from reconciler.cli.ledger import last_policy, open_ledger
 from reconciler.cli.terminal import applying, looking, print_json, print_text
 from reconciler.clock import now, rfc3339, stamp
-from reconciler.errors import IdacError, InvalidInput, Refused
+from reconciler.errors import IdacError, InvalidInput, Refused, Stale
 from reconciler.model.estate import Estate, seconds
 from reconciler.model.manifest import SubjectRef, Tree
-from reconciler.model.plan import PlanTicket
+from reconciler.model.plan import Plan, PlanTicket
 from reconciler.model.record import Run, RunResult
 from reconciler.pipeline import Sight, Wanted, Workshop, apply_plan, make_plan, plan_release, want
 from reconciler.providers.protocol import Connection
 from reconciler.render.document import plan_document, read_plan, result_document
 from reconciler.render.text import outcome_text, plan_text
-from reconciler.review import require_same
+from reconciler.review import Document, release_of, require_same
 
 Purpose = Literal["apply", "release"]
 
@@ -36,14 +36,7 @@ def plan(context: Context, *, out: str, detailed: bool) -> int:
     wanted = _want(context, estate)
     with context.connection(estate) as connection:
         fresh = _look(context, estate, wanted, connection).plan
-    ticket = new_ticket(estate)
-    document = plan_document(fresh, ticket)
-    if out:
-        write_file(Path(out), json.dumps(document, indent=2) + "\n")
-    if context.json:
-        print_json(document)
-    else:
-        print_text(plan_text(fresh, ticket if out else None, colour=context.colour))
+    _show(context, fresh, new_ticket(estate), out)
     code = plan_code(fresh, wanted.tree, detailed=detailed)
     explain_plan(code, fresh, out)
     return code
@@ -56,39 +49,74 @@ def apply(context: Context, *, reviewed: str, auto_approve: bool) -> int:
     stored = read_plan(_read(reviewed), reviewed) if reviewed else None
     estate = context.estate()
     if auto_approve:
-        _require_auto_approve(estate)
+        _require_auto_approve(estate, "plan")
+    lifted = release_of(stored) if stored is not None else None
+    if stored is not None and lifted is not None:
+        return _release(context, estate, *lifted, stored)
     wanted = _want(context, estate)
     with context.connection(estate) as connection:
         sight = _look(context, estate, wanted, connection)
-        ticket = new_ticket(estate)
-        if stored is not None:
-            longest = timedelta(seconds=seconds(estate.spec.policy.plan_expiry))
-            ticket = require_same(stored, plan_document(sight.plan, ticket), now(), longest)
+        ticket = _ticket(estate, sight.plan, stored)
         if stored is None and not context.json:
             print_text(plan_text(sight.plan, None, colour=context.colour))
         result = _carry_out(context, estate, sight, ticket, connection, "apply")
     return _code(result, wanted.tree)
 
 
-def release(context: Context, *, subject: str, reason: str, auto_approve: bool) -> int:
-    """Lift a hold. Needs what a grant needs: for now, a policy that allows it in one run."""
+def release(context: Context, *, subject: str, reason: str, out: str, auto_approve: bool) -> int:
+    """Lift a hold: in one run where the policy allows it, or by a plan that is reviewed first."""
     kind, _, name = subject.partition("/")
     if not kind or not name or "/" in name:
         raise Usage(f"{subject!r} is not KIND/NAME, such as trader/jdoe")
     if not reason.strip():
         raise Usage("--reason says nothing")
-    estate = context.estate()
-    if not auto_approve:
-        raise Usage("release takes --auto-approve where the policy allows it")
-    _require_auto_approve(estate)
+    if bool(out) == auto_approve:
+        raise Usage("release takes either --out FILE, for review and then `idac apply --plan`, or --auto-approve")
+    estate, held, why = context.estate(), SubjectRef(kind, name), reason.strip()
+    if auto_approve:
+        _require_auto_approve(estate, f"release {held} --reason …")
+        return _release(context, estate, held, why, None)
+    with context.connection(estate) as connection, looking(context, connection.readers()) as readers:
+        fresh = plan_release(estate, context.tree(estate), readers, held, why).plan
+    _show(context, fresh, new_ticket(estate), out)
+    return 0
+
+
+def _release(context: Context, estate: Estate, held: SubjectRef, why: str, stored: Document | None) -> int:
     tree = context.tree(estate)
     with context.connection(estate) as connection:
         with looking(context, connection.readers()) as readers:
-            sight = plan_release(estate, tree, readers, SubjectRef(kind, name), reason.strip())
-        if not context.json:
+            try:
+                sight = plan_release(estate, tree, readers, held, why)
+            except Refused as gone:
+                if stored is None:
+                    raise
+                raise Stale(gone.message, remedy=gone.remedy) from None
+        ticket = _ticket(estate, sight.plan, stored)
+        if stored is None and not context.json:
             print_text(plan_text(sight.plan, None, colour=context.colour))
-        result = _carry_out(context, estate, sight, new_ticket(estate), connection, "release")
+        result = _carry_out(context, estate, sight, ticket, connection, "release")
     return _code(result, tree)
+
+
+def _show(context: Context, fresh: Plan, ticket: PlanTicket, out: str) -> None:
+    """Print a plan and, with `out`, write it for review."""
+    document = plan_document(fresh, ticket)
+    if out:
+        write_file(Path(out), json.dumps(document, indent=2) + "\n")
+    if context.json:
+        print_json(document)
+    else:
+        print_text(plan_text(fresh, ticket if out else None, colour=context.colour))
+
+
+def _ticket(estate: Estate, fresh: Plan, stored: Document | None) -> PlanTicket:
+    """The reviewed plan's ticket, if that plan is what would happen now; a new one for a run without review."""
+    ticket = new_ticket(estate)
+    if stored is None:
+        return ticket
+    longest = timedelta(seconds=seconds(estate.spec.policy.plan_expiry))
+    return require_same(stored, plan_document(fresh, ticket), now(), longest)
 
 
 def new_ticket(estate: Estate) -> PlanTicket:
@@ -155,11 +183,11 @@ def _code(result: RunResult, tree: Tree) -> int:
     return code
 
 
-def _require_auto_approve(estate: Estate) -> None:
+def _require_auto_approve(estate: Estate, command: str) -> None:
     if not estate.spec.policy.auto_approve:
         raise Refused(
             "the estate's policy does not allow --auto-approve",
-            remedy="run `idac plan --out plan.json`, have it reviewed, then `idac apply --plan plan.json`",
+            remedy=f"run `idac {command} --out plan.json`, have it reviewed, then `idac apply --plan plan.json`",
         )
 
 

@@ -109,6 +109,7 @@ def release(
     ctx: typer.Context,
     subject: Annotated[str, typer.Argument(metavar="KIND/NAME", help="Such as trader/jdoe")],
     reason: Annotated[str, typer.Option("--reason", help="Why this subject may be granted things again")],
+    out: Annotated[str, typer.Option("--out", metavar="FILE", help="Write the release for review here")] = "",
     auto_approve: Annotated[
         bool, typer.Option("--auto-approve", help="Release in one run, where the policy allows it")
     ] = False,
@@ -116,7 +117,7 @@ def release(
     """Lift the hold of somebody's emergency containment."""
     from reconciler.cli import changes
 
-    raise typer.Exit(changes.release(ctx.obj, subject=subject, reason=reason, auto_approve=auto_approve))
+    raise typer.Exit(changes.release(ctx.obj, subject=subject, reason=reason, out=out, auto_approve=auto_approve))
 
 
 @app.command()

@@ -36,7 +36,7 @@ def hold_lines(plan: Plan, paint: Paint) -> Iterator[str]:
         yield from ["", paint("bold", "On hold — contained, and granted nothing until released")]
         for hold in plan.holds:
             yield from ["", f"  {paint('magenta', '!')} {paint('bold', safe(hold.subject))} {_since(hold)}"]
-            yield paint("dim", f'      idac release {safe(hold.subject)} --reason "…"')
+            yield paint("dim", f'      idac release {safe(hold.subject)} --reason "…" --out release.json')
 
 
 def _since(hold: Hold) -> str:
