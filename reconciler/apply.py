@@ -173,6 +173,7 @@ def _undone(change: Change, why: str) -> Outcome:
 def _prove(state: _State, contained: Sequence[Change]) -> None:
     """Ask every system afresh about what was taken away; a later answer replaces an earlier one."""
     asked = [c for c in contained if c.closes or _takes(c)]
+    fresh: dict[tuple[str, str], Proof] = {}
     for prover in state.hands.provers if asked else ():
         try:
             proofs = prover.prove(asked, state.known)
@@ -181,7 +182,10 @@ def _prove(state: _State, contained: Sequence[Change]) -> None:
             subjects = {c.subject for c in asked if c.subject is not None}
             proofs = tuple(Proof(s, name, "failed", str(problem)) for s in sorted(subjects))
         for proof in proofs:
-            state.proofs[str(proof.subject), proof.system] = proof
+            key = str(proof.subject), proof.system
+            if key not in fresh or fresh[key].status != "failed":  # of several answers the worst counts
+                fresh[key] = proof
+    state.proofs |= fresh
 
 
 def _takes(change: Change) -> bool:

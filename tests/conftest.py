@@ -6,10 +6,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from reconciler.model.estate import Estate
 from tests.firm import Firm, found
 from tests.openbao import Raw, Server, fresh_estate, start_server
+
+# A busy machine is slow, and no property is about time.
+settings.register_profile("idac", deadline=None)
+settings.load_profile("idac")
 
 
 @pytest.fixture(scope="session")

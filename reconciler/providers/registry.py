@@ -43,6 +43,7 @@ class ServerConnection:
         self._estate = estate
         self._logins = Logins(estate, environ)
         self._run_id = ""
+        self._lock: KvLock | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -58,8 +59,13 @@ class ServerConnection:
     def writers(self, before_write: CallHook, after_write: AnswerHook) -> Mapping[str, Writer]:
         """Writers by provider name; every writing call goes through the hooks."""
 
+        def after(method: str, path: str, status: int) -> None:
+            if status == 403 and self._lock is not None:
+                self._lock.doubt()
+            after_write(method, path, status)
+
         def clients(identity: Identity) -> Client:
-            return self._logins.client(identity, before_write, after_write)
+            return self._logins.client(identity, before_write, after)
 
         return {
             "vault": VaultWriter(clients, self._estate, self._run_id, stamp),
@@ -74,7 +80,8 @@ class ServerConnection:
     def lock(self, run_id: str) -> RunLock:
         """The estate's run lock, for this run."""
         self._run_id = run_id
-        return KvLock(self._logins, self._estate, run_id)
+        self._lock = KvLock(self._logins, self._estate, run_id)
+        return self._lock
 
     def use_plan(self, plan_id: str, run_id: str) -> None:
         """Note on the server that this plan is being applied. Raises `Stale` if it ever was."""

@@ -247,6 +247,17 @@ def test_a_later_proof_replaces_an_earlier_one() -> None:
     assert [(p.system, p.detail) for p in found.proofs] == [("vault.entity", "round 1")]
 
 
+@pytest.mark.parametrize("order", [("proved", "failed"), ("failed", "proved")])
+def test_of_several_answers_about_one_system_the_worst_counts(order: tuple[ProofStatus, ...]) -> None:
+    class Twice(Diary):
+        def prove(self, contained: Sequence[Change], known: Known) -> tuple[Proof, ...]:
+            return tuple(Proof(BOB, "vault.entity", status, status) for status in order)
+
+    found = run(Twice())
+    assert [p.status for p in found.proofs] == ["failed"]
+    assert statuses(found)[f"contain delete {CLOSE}"] == "not-attempted"
+
+
 def test_without_anything_taken_away_nobody_is_asked() -> None:
     diary = Diary()
     assert run(diary, many("a")).proofs == ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from reconciler.errors import Refused
+from reconciler.errors import Refused, Rejected
 from reconciler.model.resource import Resource
 from reconciler.providers.protocol import Clients
 from reconciler.providers.vault.ownership import aliases
@@ -30,7 +30,9 @@ class Aliases:
             # Posting an alias that another entity holds would silently move it: ask first, refuse.
             question = {"alias_name": name, "alias_mount_accessor": accessor}
             (found,) = grant.ask_many("identity/lookup/entity", [question])
-            owner = found.data.get("id") if found.status == 200 else None
+            if found.status not in (200, 204):
+                raise Rejected(f"whether another entity holds alias {alias} cannot be asked ({found.status})")
+            owner = found.data.get("id")
             if owner not in (None, entity["id"]):
                 raise Refused(
                     f"alias {alias} is held by another entity, {owner}",
@@ -48,5 +50,10 @@ class Aliases:
     def _accessor(self, mount: str) -> str:
         if mount not in self._accessors:
             mounts = self._clients("plan").read("sys/auth").data
-            self._accessors = {path.rstrip("/"): str(about["accessor"]) for path, about in mounts.items()}
+            shown = {path.rstrip("/"): about for path, about in mounts.items() if isinstance(about, Mapping)}
+            self._accessors = {
+                path: str(about["accessor"]) for path, about in shown.items() if "accessor" in about
+            }
+        if mount not in self._accessors:
+            raise Rejected(f"the server has no login method {mount}", remedy="run `idac bootstrap`")
         return self._accessors[mount]

@@ -16,10 +16,14 @@ from reconciler.errors import Denied, InvalidInput, Overloaded, Rejected, Target
 from reconciler.model.secret import Secret
 from reconciler.providers.protocol import Answer, AnswerHook, CallHook
 from reconciler.providers.vault import listing
+from reconciler.providers.vault.answers import UNLIKE, are_names, document, errors
 from reconciler.providers.vault.transport import Request, Transport, is_sealed
 from reconciler.providers.vault.wire import Raw
 
 REFUSALS = (400, 403, 404, 422)  # an answer to a question, not a failure
+# A standby answers 429 to a plain question after its health, which would pass for overload.
+_QUERIES = {"sys/health": "?standbyok=true&perfstandbyok=true"}
+_NOTHING = Answer(404, {"errors": []})
 _NO_ROUTE = ("no handler for route", "route entry not found")
 
 
@@ -60,8 +64,8 @@ class HttpClient:
 
     def read(self, path: str) -> Answer:
         """GET one path. See `Client.read`."""
-        request = self._request("GET", path)
-        return self._answer(request, self._transport.repeatable([request])[0])
+        request = self._request("GET", path, query=_QUERIES.get(path, ""))
+        return self._seen(request, self._transport.repeatable([request])[0])
 
     def list(self, path: str, *, stored: Callable[[str], str] = str) -> Answer:
         """LIST one path, all its pages in one Answer, `key_info` included. See `Client.list`."""
@@ -74,7 +78,7 @@ class HttpClient:
     def read_many(self, paths: Iterable[str]) -> Iterator[tuple[str, Answer]]:
         """GET many paths, pipelined, in order. See `Client.read_many`."""
         for request, raw in self._transport.stream(self._request("GET", path) for path in paths):
-            yield request.path, self._answer(request, raw)
+            yield request.path, self._seen(request, raw)
 
     def ask_many(self, path: str, bodies: Iterable[Mapping[str, Any]]) -> Iterator[Answer]:
         """POST many harmless questions. See `Client.ask_many`."""
@@ -85,16 +89,9 @@ class HttpClient:
         self, path: str, body: Mapping[str, Any], *, method: str = "POST", tolerate: Sequence[str] = ()
     ) -> Answer:
         """Change something, once. `tolerate` holds beginnings of warnings that are expected."""
-        answer = self._once(self._request(method, path, body))
+        answer = self._once(self._request(method, path, body), tolerate)
         if not answer.found:
             raise Rejected(f"{method} {path} was refused: nothing is there", remedy="run `idac bootstrap` again")
-        warnings = answer.body.get("warnings") or ()
-        unexpected = [w for w in warnings if not any(str(w).startswith(t) for t in tolerate)]
-        if unexpected:
-            raise Rejected(
-                f"{method} {path} was answered with a warning: {'; '.join(map(str, unexpected))}",
-                remedy="an answer that is not understood grants nothing; see whether this server is supported",
-            )
         return answer
 
     def attempt(self, path: str, body: Mapping[str, Any]) -> Answer:
@@ -119,15 +116,29 @@ class HttpClient:
     def _page(self, path: str, after: str, limit: int) -> Answer:
         start = f"&after={quote(after, safe='')}" if after else ""
         request = self._request("LIST", path, query=f"?limit={limit}{start}")
-        return self._answer(request, self._transport.repeatable([request])[0])
+        answer = self._seen(request, self._transport.repeatable([request])[0])
+        if not answer.found:
+            return answer if answer.body.get("errors") or answer.body.get("warnings") else _NOTHING
+        keys, info = answer.data.get("keys"), answer.data.get("key_info") or {}
+        if not isinstance(keys, list) or not isinstance(info, dict) or not are_names(keys):
+            raise Rejected(f"LIST {path}: the answer is not a list of different names", remedy=UNLIKE)
+        return Answer(answer.status, {**answer.body, "data": {**answer.data, "keys": keys, "key_info": info}})
 
-    def _once(self, request: Request) -> Answer:
+    def _once(self, request: Request, tolerate: Sequence[str] = ()) -> Answer:
         if self._before is not None:
             self._before(request.method, request.path)
         raw = self._transport.once(request)
         if self._after is not None:
             self._after(request.method, request.path, raw.status)
-        return self._answer(request, raw)
+        answer = self._answer(request, raw)
+        warnings = [str(w) for w in answer.body.get("warnings") or ()]
+        unexpected = [w for w in warnings if not any(w.startswith(t) for t in tolerate)]
+        if unexpected:
+            raise Rejected(
+                f"{request.method} {request.path} was answered with a warning: {self._clean(unexpected)}",
+                remedy="an answer that is not understood grants nothing; see whether this server is supported",
+            )
+        return answer
 
     def _request(
         self, method: str, path: str, body: Mapping[str, Any] | None = None, *, query: str = ""
@@ -153,14 +164,27 @@ class HttpClient:
         return Request(method, path, f"{lines}\r\n".encode("latin-1") + (body or b""))
 
     def _asked(self, request: Request, raw: Raw) -> Answer:
-        return Answer(raw.status, _json(request, raw)) if raw.status in REFUSALS else self._answer(request, raw)
+        return Answer(raw.status, document(request, raw)) if raw.status in REFUSALS else self._answer(request, raw)
+
+    def _seen(self, request: Request, raw: Raw) -> Answer:
+        """The answer to a read. "Nothing to say" (204) would pass for "nothing there", so it is refused."""
+        answer = self._answer(request, raw)
+        if answer.found and (raw.status != 200 or not answer.body):
+            raise Rejected(
+                f"{request.method} {request.path}: the answer ({raw.status}) is empty or in part", remedy=UNLIKE
+            )
+        return answer
 
     def _answer(self, request: Request, raw: Raw) -> Answer:
         """The meaning of an answer. Raises for everything but success and plain absence."""
         if 200 <= raw.status < 300:
-            return Answer(raw.status, _json(request, raw) if raw.body else {})
+            body = document(request, raw) if raw.body else {}
+            if body.get("errors"):
+                said = self._clean(errors(raw))
+                raise Rejected(f"{request.method} {request.path} was answered with success and errors: {said}")
+            return Answer(raw.status, body)
         if raw.status == 404:
-            body = _json(request, raw)
+            body = document(request, raw)
             if any(mark in str(e) for e in body.get("errors") or () for mark in _NO_ROUTE):
                 raise Rejected(
                     f"{request.method} {request.path}: nothing is mounted there",
@@ -173,7 +197,7 @@ class HttpClient:
         what = f"{request.method} {request.path}"
         if is_sealed(raw):
             return Unreachable(f"{self._transport.pool.address} is sealed", remedy="unseal it and run again")
-        said = "; ".join(_errors(raw)) or "no reason given"
+        said = self._clean(errors(raw)) or "no reason given"
         if raw.status == 403:
             return Denied(
                 f"the {self.who} login may not {what}: {said}; {self._standing(request)}",
@@ -188,6 +212,12 @@ class HttpClient:
             return Overloaded(f"{what} failed on the server ({raw.status}): {said}", remedy="see the server's log")
         return Rejected(f"{what} was refused ({raw.status}): {said}")
 
+    def _clean(self, texts: Sequence[str]) -> str:
+        """What a server says, fit for people and logs: printable, short, and without the token it was sent."""
+        token = self._token.reveal() if self._token is not None else ""
+        hidden = [text.replace(token, "…") if token else text for text in texts[:5]]
+        return "; ".join("".join(c if c.isprintable() else " " for c in text)[:500] for text in hidden)
+
     def _standing(self, request: Request) -> str:
         """Whether a refused login is still alive, so that the message can tell policy from expiry."""
         if self._token is None:
@@ -200,26 +230,3 @@ class HttpClient:
         if alive:
             return "it is alive, so its policy does not allow this"
         return "it has expired or was revoked, or its policy does not allow this"
-
-
-def _json(request: Request, raw: Raw) -> Mapping[str, Any]:
-    try:
-        body = json.loads(raw.body)
-    except (ValueError, RecursionError):
-        body = None
-    if not isinstance(body, dict) or not isinstance(body.get("data") or {}, dict):
-        raise Rejected(
-            f"{request.method} {request.path}: the answer ({raw.status}) is not JSON of Vault's form",
-            remedy="see whether the address is Vault's or OpenBao's, and not a proxy's",
-        )
-    return body
-
-
-def _errors(raw: Raw) -> list[str]:
-    """What the server says was wrong: printable and short, whatever it sent."""
-    try:
-        found = json.loads(raw.body).get("errors") or []
-        texts = [str(e) for e in found] if isinstance(found, list) else []
-    except (ValueError, AttributeError, RecursionError):
-        texts = []
-    return ["".join(c if c.isprintable() else " " for c in text)[:500] for text in texts[:5]]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from reconciler.errors import Rejected
+from reconciler.errors import Refused, Rejected
 from reconciler.model.change import Change
 from reconciler.model.estate import Estate
 from reconciler.model.manifest import SubjectRef
@@ -20,7 +20,7 @@ from reconciler.providers.vault.aliases import Aliases
 from reconciler.providers.vault.ownership import ESTATE_MARK, HOLD_MARK, STATE_MARK, SUBJECT_MARK, aliases
 from reconciler.providers.vault.policies import spell
 from reconciler.providers.vault.resources import entity_name
-from reconciler.providers.vault.seen import entity_fields
+from reconciler.providers.vault.seen import entity_at, entity_fields
 from reconciler.providers.vault.tokens import Tokens
 
 CHANGED = "it changed since it was observed"
@@ -69,10 +69,12 @@ class EntityWriter:
 
     def _delete_entity(self, change: Change) -> Fields:
         id_ = str(actual_of(change).facts["id"])
-        answer = self._clients("plan").read(f"identity/entity/id/{id_}")
-        if answer.found:
-            self._clients("contain").delete(self._name_path(change, answer.data))
-            if self._clients("plan").read(f"identity/entity/id/{id_}").found:
+        entity = self._find(id_)
+        if entity is not None:
+            self._unchanged(change, entity)
+            self._rename(change, entity)
+            self._clients("contain").delete(self._name_path(change, entity))
+            if self._find(id_) is not None:
                 raise Rejected(f"entity {id_} is still there after its deletion", remedy=REPLAN)
         return {"id": id_}
 
@@ -90,8 +92,9 @@ class EntityWriter:
         self._clients("contain").write(
             self._name_path(change, entity), {"disabled": "true", "metadata": marks | state}
         )
-        if HOLD_MARK not in (self._read(entity["id"]).get("metadata") or {}):
-            raise Rejected(f"entity {entity['name']} does not carry the hold", remedy=REPLAN)
+        after = self._read(entity["id"])
+        if not after["disabled"] or HOLD_MARK not in (after.get("metadata") or {}):
+            raise Rejected(f"entity {entity['name']} is not disabled, or does not carry the hold", remedy=REPLAN)
         return {"id": entity["id"]}
 
     # -- entities: giving ------------------------------------------------------------------------------
@@ -100,15 +103,19 @@ class EntityWriter:
         desired = desired_of(change)
         name = str(desired.fields["name"])
         path = f"identity/entity/name/{name}"
-        standing = self._clients("plan").read(path)
-        if standing.found and not self._own_unfinished(standing.data, desired):
+        entity = entity_at(path, self._clients("plan").read(path))
+        if entity is not None and not self._own_unfinished(entity, desired):
             raise Rejected(f"entity {name}: {CHANGED}", remedy=REPLAN)
-        body = {"policies": spell(desired.fields["policies"]), "disabled": "false"}
-        made = self._clients("grant").write(path, {**body, "metadata": self._marks(change, {}, "active")})
-        # Only a new entity is answered with its id.
-        entity = standing.data if standing.found else made.data or self._clients("plan").read(path).data
+        # A new entity is enabled. One that stands is not told so: somebody may disable it at this moment.
+        body = {"policies": spell(desired.fields["policies"]), "metadata": self._marks(change, {}, "active")}
+        made = self._clients("grant").write(path, body).data
+        if entity is None and made.get("name") == name and isinstance(made.get("id"), str):
+            entity = made  # only a new entity is answered with its id
+        entity = entity or entity_at(path, self._clients("plan").read(path))
+        if entity is None:
+            raise Rejected(f"entity {name} is not there after it was made", remedy=REPLAN)
         self._aliases.add(desired, entity)
-        return self._check(desired, str(entity["id"]))
+        return self._check(change, desired, str(entity["id"]))
 
     def _own_unfinished(self, entity: Mapping[str, Any], desired: Resource) -> bool:
         """Whether an earlier, killed attempt at the same change left this: ours, and no more than desired."""
@@ -119,24 +126,25 @@ class EntityWriter:
     def _update_entity(self, change: Change) -> Fields:
         """Exactly the fields of the change's desired resource: less (as contain), or more (as grant)."""
         desired, entity = desired_of(change), self._standing(change)
-        shown = entity_fields(entity)
         self._rename(change, entity)
-        if shown["disabled"] and not desired.fields["disabled"]:
-            # Enabling an entity revives its tokens: the old ones go first.
-            self._tokens.revoke(str(entity["id"]), fresh=True)
-        self._aliases.drop(desired, entity)
-        body = {
+        body: dict[str, Any] = {
             "policies": spell(desired.fields["policies"]),
-            "disabled": spell(bool(desired.fields["disabled"])),
             "metadata": self._marks(change, entity, str(desired.fields["state"]), desired),
         }
+        if entity["disabled"] and not desired.fields["disabled"]:
+            # Enabling an entity revives its tokens: the old ones go first. An entity that is enabled is not told
+            # so again: somebody may disable it at this moment.
+            self._tokens.revoke(str(entity["id"]), fresh=True)
+            body["disabled"] = "false"
+        self._aliases.drop(desired, entity)
         self._clients("grant").write(self._name_path(change, entity), body)
         self._aliases.add(desired, entity)
-        return self._check(desired, str(entity["id"]), renamed=True)
+        return self._check(change, desired, str(entity["id"]))
 
     def _release(self, change: Change) -> Fields:
         if change.actual is not None:
             entity = self._standing(change)
+            self._rename(change, entity)
             kept = {k: v for k, v in (entity.get("metadata") or {}).items() if k != HOLD_MARK}
             self._clients("grant").write(self._name_path(change, entity), {"metadata": kept})
             if HOLD_MARK in (self._read(entity["id"]).get("metadata") or {}):
@@ -158,30 +166,43 @@ class EntityWriter:
         return f"identity/entity/name/{name}"
 
     def _standing(self, change: Change) -> Mapping[str, Any]:
-        """The entity as it is now. What we may have done ourselves since is no surprise; anything else is."""
-        actual = actual_of(change)
-        entity = self._read(str(actual.facts["id"]))
-        shown = entity_fields(entity)
-        for name in ("estate", "subject", "name"):
-            allowed = (actual.fields[name], _wanted(change, name), self._own_name(change, name))
-            if shown[name] not in allowed:
-                raise Rejected(f"entity {entity['name']}: {CHANGED} ({name})", remedy=REPLAN)
-        if change.phase == "grant" and not set(shown["policies"]) <= {
-            *actual.fields["policies"],
-            *(desired_of(change).fields["policies"] if change.desired is not None else ()),
-        }:
-            raise Rejected(f"entity {entity['name']}: {CHANGED} (policies)", remedy=REPLAN)
+        """The entity as it is now, if that is no surprise."""
+        entity = self._read(str(actual_of(change).facts["id"]))
+        self._unchanged(change, entity)
         return entity
 
-    def _own_name(self, change: Change, name: str) -> object:
-        subject = change.subject
-        return entity_name(self._estate, subject) if name == "name" and subject is not None else None
+    def _unchanged(self, change: Change, entity: Mapping[str, Any]) -> None:
+        """Raises unless the entity is as it was observed, or as this run made it since.
+
+        Above all, nobody else has disabled it meanwhile: that is an emergency, and the next plan must see it.
+        """
+        actual, shown = actual_of(change).fields, entity_fields(entity)
+        wanted = change.desired.fields if change.desired is not None else actual
+        own: dict[str, Any] = {"estate": self._estate.name}
+        if change.subject is not None:
+            own |= {"subject": str(change.subject), "name": entity_name(self._estate, change.subject)}
+        wrong = [n for n in ("estate", "subject", "name") if shown[n] not in (actual[n], wanted[n], own.get(n))]
+        states = [(fields["disabled"], fields["state"]) for fields in (actual, wanted)]
+        states += [(True, state) for state in CONTAINED if change.phase == "contain"]
+        if (shown["disabled"], shown["state"]) not in states:
+            wrong.append("disabled")
+        if change.phase == "grant" and not set(shown["policies"]) <= {*actual["policies"], *wanted["policies"]}:
+            wrong.append("policies")
+        if wrong:
+            raise Rejected(f"entity {entity['name']}: {CHANGED} ({', '.join(wrong)})", remedy=REPLAN)
+        held = HOLD_MARK in (entity.get("metadata") or {})
+        if held and change.phase == "grant" and change.action != "release":
+            raise Refused(f"entity {entity['name']} was put on hold meanwhile", remedy=REPLAN)
+
+    def _find(self, id_: str) -> Mapping[str, Any] | None:
+        path = f"identity/entity/id/{id_}"
+        return entity_at(path, self._clients("plan").read(path))
 
     def _read(self, id_: str) -> Mapping[str, Any]:
-        answer = self._clients("plan").read(f"identity/entity/id/{id_}")
-        if not answer.found:
+        entity = self._find(id_)
+        if entity is None:
             raise Rejected(f"entity {id_} is gone", remedy=REPLAN)
-        return answer.data
+        return entity
 
     def _marks(
         self, change: Change, entity: Mapping[str, Any], state: str, desired: Resource | None = None
@@ -192,11 +213,12 @@ class EntityWriter:
         source = desired.fields if desired is not None else {"estate": self._estate.name, "subject": subject}
         return kept | {ESTATE_MARK: source["estate"], SUBJECT_MARK: source["subject"], STATE_MARK: state}
 
-    def _check(self, desired: Resource, id_: str, *, renamed: bool = False) -> Fields:
+    def _check(self, change: Change, desired: Resource, id_: str) -> Fields:
         entity = self._read(id_)
-        shown = entity_fields(entity)
-        skipped = {"name"} if renamed else set()
-        wrong = sorted(n for n, v in desired.fields.items() if shown[n] != v and n not in skipped)
+        shown, wanted = entity_fields(entity), dict(desired.fields)
+        if change.subject is not None:
+            wanted["name"] = entity_name(self._estate, change.subject)  # a renamed one was given its name back
+        wrong = sorted(n for n, v in wanted.items() if shown[n] != v)
         if wrong:
             raise Rejected(
                 f"entity {shown['name']} does not say what was written: {', '.join(wrong)}", remedy=REPLAN
@@ -208,7 +230,3 @@ def _subject(change: Change) -> SubjectRef:
     if change.subject is None:
         raise Rejected(f"{change.address} belongs to no subject")
     return change.subject
-
-
-def _wanted(change: Change, name: str) -> object:
-    return change.desired.fields.get(name) if change.desired is not None else None

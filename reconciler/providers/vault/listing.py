@@ -8,9 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from reconciler.errors import Rejected
 from reconciler.providers.protocol import Answer
 
 PAGE = 4000  # keys asked for in one LIST where the endpoint pages
+MOST = 2_000_000  # of one LIST: a server that never ends is not followed for ever
+MOST_OF_ONE = 10_000  # of one subject's keys
 FEW = 50  # the same, where only the keys of one subject are wanted
 
 
@@ -23,7 +26,10 @@ class Pages(Protocol):
 
 
 def everything(pages: Pages, stored: Callable[[str], str]) -> Answer:
-    """All pages in one Answer, `key_info` included. `stored` spells a key as it is stored."""
+    """All pages in one Answer, `key_info` included. `stored` spells a key as it is stored.
+
+    Raises `Rejected` when they do not end.
+    """
     first = pages("", PAGE)
     page = len(first.keys)
     if page != PAGE:
@@ -33,16 +39,19 @@ def everything(pages: Pages, stored: Callable[[str], str]) -> Answer:
     while page == PAGE:
         answer = pages(stored(keys[-1]), PAGE)
         page = len(answer.keys)
-        if not seen.isdisjoint(answer.keys):
-            break  # it ignored `after`: the first page was everything
-        keys += answer.keys
-        seen.update(answer.keys)
+        new = [key for key in answer.keys if key not in seen]
+        keys += new
+        seen.update(new)
         info |= answer.data.get("key_info") or {}
+        if len(new) < page:
+            break  # it ignored `after`: the first page was everything
+        if len(keys) > MOST:
+            raise Rejected(f"a LIST does not end: it has more than {MOST} names")
     return Answer(first.status, {"data": {"keys": keys, "key_info": info}})
 
 
 def under(pages: Pages, prefix: str) -> Sequence[str]:
-    """The keys that begin with `prefix`, sorted."""
+    """The keys that begin with `prefix`, sorted. Raises `Rejected` when they do not end."""
     found: set[str] = set()
     after, last, page = "", prefix[:-1], FEW  # the prefix may be a key itself
     while page == FEW and last > after and (last < prefix or last.startswith(prefix)):
@@ -50,4 +59,6 @@ def under(pages: Pages, prefix: str) -> Sequence[str]:
         keys = pages(after, FEW).keys
         found.update(key for key in keys if key.startswith(prefix))
         page, last = len(keys), max(keys, default="")
+        if len(found) > MOST_OF_ONE:
+            raise Rejected(f"a LIST does not end: more than {MOST_OF_ONE} names begin with {prefix}")
     return sorted(found)

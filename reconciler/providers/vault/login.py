@@ -7,11 +7,12 @@ import ssl
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from threading import RLock
 from typing import Self
 
-from reconciler.errors import Denied, Rejected, TargetError
+from reconciler.errors import Denied, IdacError, Overloaded, Rejected, TargetError
 from reconciler.model.estate import Estate, Login
 from reconciler.model.secret import Secret
 from reconciler.providers.protocol import Answer, AnswerHook, CallHook, Identity
@@ -42,8 +43,9 @@ class Logins:
         self._transport = Transport(Pool(self.server.address, self.server.ca_cert), self._patience)
         self._held: dict[Identity, _Held] = {}
         self._lock = RLock()
-        # Told the accessor of every writing login before that login is used: the run lock's fence.
-        self.on_writer: Callable[[str], None] = lambda accessor: None
+        # Told the accessors of all writing logins before a new one is used: the run lock's fence. What it raises
+        # keeps that login from being used. It must ask nothing of these logins: they wait for it.
+        self.on_writer: Callable[[tuple[str, ...]], None] = lambda accessors: None
 
     def __enter__(self) -> Self:
         return self
@@ -73,9 +75,9 @@ class Logins:
             held = self._held.get(identity)
             if held is None:
                 held = self._log_in(identity)
-                self._held[identity] = held
                 if identity in WRITERS:
-                    self.on_writer(held.accessor)
+                    self._fence(identity, held)
+                self._held[identity] = held
         return held.client.watched(before, after) if before or after else held.client
 
     def given(self, token: Secret) -> HttpClient:
@@ -102,18 +104,28 @@ class Logins:
         with self._lock:
             for identity in WRITERS:
                 held = self._held.pop(identity, None)
-                if held is not None and held.own:
-                    try:
-                        held.client.write("auth/token/revoke-self", {}, tolerate=("",))
-                    except TargetError:
-                        continue  # it is short-lived, and an error here would hide the run's own
+                if held is not None:
+                    _give_back(held)
             self._held.clear()
         self._transport.close()
 
+    def _fence(self, identity: Identity, held: _Held) -> None:
+        """Have the lock's fence know a new writing login. Without that it is given back, and never used."""
+        try:
+            if not held.accessor:
+                raise Denied(
+                    f"the {identity} login has a token without an accessor, which nobody could revoke",
+                    remedy="let its role give service tokens, not batch tokens",
+                )
+            self.on_writer((*self.writer_accessors, held.accessor))
+        except IdacError:
+            _give_back(held)
+            raise
+
     def _log_in(self, identity: Identity) -> _Held:
-        if identity == "plan" and self._environ.get("VAULT_TOKEN"):
+        if identity == "plan" and (token := self._environ.get("VAULT_TOKEN", "").strip()):
             self.server.require_named_outside("VAULT_TOKEN")
-            return self._given(identity, Secret(self._environ["VAULT_TOKEN"].strip()))
+            return self._given(identity, Secret(token))
         login: Login | None = getattr(self._estate.spec.target.logins, identity)
         if login is None:
             noted = noted_login(self._estate, identity, self.server)
@@ -122,14 +134,15 @@ class Logins:
         if login.method == "token":
             return self._given(identity, self._resolve(login, "token", identity))
         if login.method == "jwt":
-            jwt = self._resolve(login, "token", identity)
+            jwt = self._resolve(login, "token", identity, lasting=False)
             return self._ask(identity, login.mount or "jwt", {"role": login.role, "jwt": jwt.reveal()})
         role_id, secret_id = (self._resolve(login, name, identity) for name in ("role_id", "secret_id"))
         return self._approle(identity, login.mount or self._estate.mounts.run, role_id, secret_id)
 
-    def _resolve(self, login: Login, name: str, identity: str) -> Secret:
-        self.server.require_named_outside(f"{name} of target.logins.{identity}")
-        return resolve(getattr(login, name), self._estate, self._environ, f"{name} of target.logins.{identity}")
+    def _resolve(self, login: Login, name: str, identity: str, *, lasting: bool = True) -> Secret:
+        what = f"{name} of target.logins.{identity}"
+        self.server.require_named_outside(what)
+        return resolve(getattr(login, name), self._estate, self._environ, what, lasting=lasting)
 
     def _approle(self, identity: Identity, mount: str, role_id: Secret, secret_id: Secret) -> _Held:
         return self._ask(identity, mount, {"role_id": role_id.reveal(), "secret_id": secret_id.reveal()})
@@ -139,21 +152,36 @@ class Logins:
             auth = self.anonymous().write(f"auth/{mount}/login", body, tolerate=("",)).body.get("auth")
         except (Rejected, Denied) as error:
             raise Denied(
-                f"the {identity} login was refused: {error.message}",
+                f"the {identity} login was refused: {_without(error.message, body)}",
                 remedy="see that its credentials are right and not expired, or run `idac bootstrap` again",
             ) from None
-        if not isinstance(auth, dict) or not auth.get("client_token"):
+        except Overloaded as error:
+            raise Overloaded(_without(error.message, body), remedy=error.remedy) from None
+        token, accessor = (auth.get("client_token"), auth.get("accessor")) if isinstance(auth, dict) else ("", "")
+        if not (isinstance(token, str) and token and isinstance(accessor, str)):
             raise Denied(f"the {identity} login was answered without a token")
-        client = self._made(identity, Secret(str(auth["client_token"])))
-        return _Held(client, str(auth.get("accessor", "")), own=True)
+        return _Held(self._made(identity, Secret(token)), accessor, own=True)
 
     def _given(self, identity: Identity, token: Secret) -> _Held:
         client = self._made(identity, token)
-        accessor = client.read("auth/token/lookup-self").data.get("accessor", "") if identity != "plan" else ""
-        return _Held(client, str(accessor), own=False)
+        accessor = client.read("auth/token/lookup-self").data.get("accessor") if identity != "plan" else ""
+        return _Held(client, accessor if isinstance(accessor, str) else "", own=False)
 
     def _made(self, identity: Identity, token: Secret) -> HttpClient:
         return HttpClient(self._transport, token, who=identity, namespace=self.server.namespace)
+
+
+def _give_back(held: _Held) -> None:
+    if held.own:
+        with suppress(TargetError):  # it is short-lived, and an error here would hide the run's own
+            held.client.write("auth/token/revoke-self", {}, tolerate=("",))
+
+
+def _without(text: str, secrets: Mapping[str, str]) -> str:
+    """A message in which a server may have repeated the secrets it was sent."""
+    for name, secret in secrets.items():
+        text = text if name == "role" else text.replace(secret, "…")
+    return text
 
 
 def _present(pool: Pool, chain: str, key: Secret) -> None:

@@ -50,11 +50,16 @@ def login(text: str) -> tuple[SubjectRef, str] | None:
 
 
 def aliases(entity: Mapping[str, Any]) -> dict[str, str]:
-    """`{mount:name: id}` of an entity as the server shows it; `auth/` and slashes are left out of the mount."""
-    return {
-        f"{alias['mount_path'].removeprefix('auth/').rstrip('/')}:{alias['name']}": alias["id"]
-        for alias in entity.get("aliases") or ()
-    }
+    """`{mount:name: id}` of an entity as the server shows it; `auth/` and slashes are left out of the mount.
+
+    An alias outlives its mount, and then shows no path: it is named by the mount's accessor.
+    """
+    return {f"{_mount(alias)}:{alias['name']}": alias["id"] for alias in entity.get("aliases") or ()}
+
+
+def _mount(alias: Mapping[str, Any]) -> str:
+    path: str = alias.get("mount_path") or ""
+    return path.removeprefix("auth/").rstrip("/") or f"accessor {alias.get('mount_accessor', '')}"
 
 
 def judge(entity: Mapping[str, Any], estate: Estate) -> Verdict:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from reconciler.errors import IdacError
 from reconciler.model.change import Change
 from reconciler.model.estate import Estate
 from reconciler.model.manifest import SubjectRef
-from reconciler.model.outcome import Proof
+from reconciler.model.outcome import Proof, ProofStatus
 from reconciler.providers.protocol import Clients, Known
-from reconciler.providers.vault.resources import login_name
-from reconciler.providers.vault.tokens import GONE
+from reconciler.providers.vault.resources import entity_name, login_name
+from reconciler.providers.vault.seen import entity_at
+from reconciler.providers.vault.tokens import is_gone
 
+CAPABILITIES = "sys/capabilities-accessor"
 NOT_COVERED = (
     ("open connections", "sessions opened before now end when their own systems look again"),
     ("venue passwords", "a password shared with a venue is changed there, by hand"),
@@ -51,15 +54,21 @@ class VaultProver:
         ids = sorted(
             {str(c.actual.facts["id"]) for c in changes if c.actual is not None and "id" in c.actual.facts}
         )
+        name = entity_name(self._estate, subject)
+        taken = False
         for id_ in ids:
-            answer = self._clients("plan").read(f"identity/entity/id/{id_}")
-            said = {"id": id_}
-            if not answer.found:
-                yield Proof(subject, "vault.entity", "proved", "the entity is gone", said)
-            elif answer.data.get("disabled") is True:
-                yield Proof(subject, "vault.entity", "proved", "the entity is disabled", said)
-            else:
-                yield Proof(subject, "vault.entity", "failed", "the entity is enabled", said)
+            found = self._read(f"identity/entity/id/{id_}")
+            state = "gone" if found is None else "disabled" if found["disabled"] else "enabled"
+            status: ProofStatus = "failed" if state == "enabled" else "proved"
+            taken = taken or (found is not None and found["name"] == name)
+            yield Proof(subject, "vault.entity", status, f"the entity is {state}", {"id": id_})
+        other = None if taken else self._read(f"identity/entity/name/{name}")
+        if other is not None and not other["disabled"]:
+            detail = f"another entity, enabled, has the name {name}"
+            yield Proof(subject, "vault.entity", "failed", detail, {"id": other["id"]})
+
+    def _read(self, path: str) -> Mapping[str, Any] | None:
+        return entity_at(path, self._clients("plan").read(path))
 
     def _logins(self, subject: SubjectRef, changes: Sequence[Change], known: Known) -> Iterator[Proof]:
         gone = [c for c in changes if c.type == "vault.login" and c.action == "delete"]
@@ -75,18 +84,19 @@ class VaultProver:
 
     def _tokens(self, subject: SubjectRef, changes: Sequence[Change], known: Known) -> Iterator[Proof]:
         """`sys/capabilities-accessor` refuses a token that is revoked, or whose entity is disabled."""
-        accessors = [a for c in changes if c.type == "vault.token" for a in _accessors(c, known)]
-        if not any(c.type == "vault.token" for c in changes):
+        revoked = [known.get(c.address, {}).get("_accessors") for c in changes if c.type == "vault.token"]
+        if not revoked:
             return
+        if None in revoked:
+            detail = "which tokens there were was not found out"
+            yield Proof(subject, "vault.token", "failed", detail)
+            return
+        accessors = [a for found in revoked for a in found or ()]
         questions = ({"accessor": a, "path": "sys/mounts"} for a in accessors)
-        answers = self._clients("contain").ask_many("sys/capabilities-accessor", questions)
-        live = sum(1 for answer in answers if answer.status not in GONE)
+        answers = self._clients("contain").ask_many(CAPABILITIES, questions)
+        live = sum(1 for answer in answers if not is_gone(answer, CAPABILITIES))
         said = {"found": len(accessors)}
         if live:
             yield Proof(subject, "vault.token", "failed", f"{live} of {len(accessors)} tokens still answer", said)
         else:
             yield Proof(subject, "vault.token", "proved", f"none of {len(accessors)} tokens answers", said)
-
-
-def _accessors(change: Change, known: Known) -> Sequence[str]:
-    return known.get(change.address, {}).get("_accessors") or ()

@@ -21,7 +21,7 @@ from reconciler.providers.vault.ownership import (
 )
 from reconciler.providers.vault.resources import GRANT_ADDRESS
 from reconciler.providers.vault.runners import POLICIES, PROBE
-from reconciler.providers.vault.seen import Shared, entity_fields, login_fields, policy_fields
+from reconciler.providers.vault.seen import Shared, entity_at, entity_fields, login_fields, policy_fields
 
 
 class VaultReader:
@@ -62,7 +62,8 @@ class VaultReader:
                 f"the server has no {', '.join(missing)}", remedy="run `idac bootstrap` for this estate"
             )
         cluster = self._client.read("sys/health").body.get("cluster_id", "")
-        return {"cluster_id": cluster, "mounts": {p: m["accessor"] for p, m in wanted.items() if m}}
+        accessors = {path: str(about.get("accessor", "")) for path, about in wanted.items() if about}
+        return {"cluster_id": cluster, "mounts": accessors}
 
     # -- entities ------------------------------------------------------------------------------------
 
@@ -96,9 +97,10 @@ class VaultReader:
 
     def _read_entities(self) -> Iterator[Mapping[str, Any]]:
         ids = self._client.list("identity/entity/id").keys
-        for _, answer in self._client.read_many(f"identity/entity/id/{id_}" for id_ in ids):
-            if answer.found:  # deleted since it was listed
-                yield answer.data
+        for path, answer in self._client.read_many(f"identity/entity/id/{id_}" for id_ in ids):
+            entity = entity_at(path, answer)
+            if entity is not None:  # deleted since it was listed
+                yield entity
 
     def _entity(self, entity: Mapping[str, Any], verdict: Verdict) -> Resource:
         metadata = entity.get("metadata") or {}

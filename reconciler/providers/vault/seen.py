@@ -8,7 +8,10 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from reconciler.errors import Rejected
 from reconciler.model.resource import Value
+from reconciler.providers.protocol import Answer
+from reconciler.providers.vault.answers import UNLIKE
 from reconciler.providers.vault.ownership import ESTATE_MARK, STATE_MARK, SUBJECT_MARK, aliases
 from reconciler.providers.vault.resources import LOGIN_FIELDS, PINNED_LOGIN, PLAIN_POLICY
 
@@ -44,13 +47,35 @@ def entity_fields(entity: Mapping[str, Any], share: Callable[[Value], Value] = l
 def policy_fields(policy: Mapping[str, Any]) -> dict[str, Value]:
     """The managed fields of an ACL policy as `GET sys/policies/acl/...` shows it."""
     plain = {field: policy.get(field, usual) for field, usual in PLAIN_POLICY.items()}
-    return {"name": policy["name"], "document": policy["policy"], **plain}
+    return {"name": str(policy.get("name")), "document": str(policy.get("policy")), **plain}
+
+
+def entity_at(path: str, answer: Answer) -> Mapping[str, Any] | None:
+    """The entity that was asked for by id or name; None when there is none.
+
+    Raises `Rejected` for what is no entity or another one: nothing is concluded from it.
+    """
+    if not answer.found:
+        return None
+    shown = answer.data
+    metadata, policies, held = (shown.get(name) for name in ("metadata", "policies", "aliases"))
+    if not (
+        _texts(shown.get("id"), shown.get("name"))
+        and isinstance(shown.get("disabled"), bool)
+        and (metadata is None or (isinstance(metadata, dict) and _texts(*metadata.values())))
+        and (policies is None or (isinstance(policies, list) and _texts(*policies)))
+        and (held is None or (isinstance(held, list) and all(map(_is_alias, held))))
+    ):
+        raise Rejected(f"GET {path}: the answer is not an entity", remedy=UNLIKE)
+    if not path.endswith((f"/{shown['id']}", f"/{shown['name']}")):
+        raise Rejected(f"GET {path}: the answer is about another entity", remedy=UNLIKE)
+    return shown
 
 
 def login_fields(role: Mapping[str, Any], share: Callable[[Value], Value] = lambda v: v) -> dict[str, Value]:
     """The managed fields of a cert-auth role. What the server leaves out is empty: it does not know the field."""
     fields = {field: share(_plain(field, role.get(field))) for field in LOGIN_FIELDS}
-    fields["trusted"] = share(certificate_digest(role.get("certificate") or ""))
+    fields["trusted"] = share(certificate_digest(str(role.get("certificate") or "")))
     return fields
 
 
@@ -66,7 +91,17 @@ def certificate_digest(pem: str) -> str:
     return text + hashlib.sha256(der or pem.encode()).hexdigest()
 
 
+def _texts(*values: Any) -> bool:
+    return all(isinstance(value, str) for value in values)
+
+
+def _is_alias(alias: Any) -> bool:
+    return isinstance(alias, dict) and _texts(
+        alias.get("id"), alias.get("name"), alias.get("mount_path") or "", alias.get("mount_accessor")
+    )
+
+
 def _plain(field: str, value: Value) -> Value:
     if value is None:
         return type(PINNED_LOGIN.get(field, []))()
-    return sorted(value) if isinstance(value, list) else value
+    return sorted(value) if isinstance(value, list) and _texts(*value) else value

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
 from reconciler.errors import InvalidInput
 from reconciler.model.estate import Estate, SecretRef
 from reconciler.model.secret import Secret
+from reconciler.providers.vault.address import LOOPBACK, parse
 
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
+_LONGEST = 65536  # characters of a file that holds a secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,12 @@ class Server:
 
 
 def find_server(estate: Estate, environ: Mapping[str, str]) -> Server:
-    """The server of this estate. Raises `InvalidInput` when nothing names one."""
+    """The server of this estate. Raises `InvalidInput` when nothing names one, or when it may be anybody's."""
+    if environ.get("VAULT_SKIP_VERIFY", "").strip().lower() in ("1", "t", "true"):
+        raise InvalidInput(
+            "VAULT_SKIP_VERIFY is set, and idac gives no login to a server it has not verified",
+            remedy="unset it; VAULT_CACERT names the authority that signed the server's certificate",
+        )
     target, root = estate.spec.target, Path(estate.root)
     noted = _json(root / ".idac" / "server.json", private=False) or {}
     trial = str(noted.get("address", ""))
@@ -58,7 +64,7 @@ def find_server(estate: Estate, environ: Mapping[str, str]) -> Server:
         return Server(address, ca_cert, namespace, "environment")
     if target.address:
         return Server(address, ca_cert, namespace, "idac.yaml")
-    if urlsplit(address).hostname not in LOOPBACK:
+    if parse(address)[1] not in LOOPBACK:
         raise InvalidInput(
             f".idac/server.json names {address}, and a trial server is on this machine alone",
             remedy="set VAULT_ADDR for any other server",
@@ -85,19 +91,38 @@ def noted_login(estate: Estate, identity: str, server: Server) -> Mapping[str, A
     return noted
 
 
-def resolve(reference: SecretRef | None, estate: Estate, environ: Mapping[str, str], what: str) -> Secret:
-    """The value a reference points to. Raises `InvalidInput` when it points to nothing."""
+def resolve(
+    reference: SecretRef | None, estate: Estate, environ: Mapping[str, str], what: str, *, lasting: bool = True
+) -> Secret:
+    """The value a reference points to. Raises `InvalidInput` when it points to nothing.
+
+    A file with a `lasting` secret must not be readable by everybody. A JWT is not lasting: platforms write
+    short-lived ones with mode 0644.
+    """
     if reference is not None and reference.env:
-        value = environ.get(reference.env, "")
+        value = environ.get(reference.env, "").strip()
         if value:
-            return Secret(value.strip())
+            return Secret(value)
         raise InvalidInput(f"the environment variable {reference.env} ({what}) is not set")
     if reference is not None and reference.file:
-        try:
-            return Secret((Path(estate.root) / reference.file).read_text().strip())
-        except (OSError, UnicodeDecodeError):
-            raise InvalidInput(f"the file {reference.file} ({what}) cannot be read") from None
+        value = _text(Path(estate.root) / reference.file, f"the file {reference.file} ({what})", lasting=lasting)
+        if value:
+            return Secret(value)
+        raise InvalidInput(f"the file {reference.file} ({what}) is empty")
     raise InvalidInput(f"{what} is missing", remedy="name an environment variable or a file in idac.yaml")
+
+
+def _text(file: Path, name: str, *, lasting: bool) -> str:
+    try:
+        with file.open() as opened:
+            if lasting and stat.S_IMODE(os.fstat(opened.fileno()).st_mode) & stat.S_IROTH:
+                raise InvalidInput(f"{name} can be read by everybody", remedy=f"chmod o= {file}")
+            value = opened.read(_LONGEST)
+    except (OSError, UnicodeDecodeError):
+        raise InvalidInput(f"{name} cannot be read") from None
+    if len(value) == _LONGEST:
+        raise InvalidInput(f"{name} is too long for a secret")
+    return value.strip()
 
 
 def _json(file: Path, *, private: bool) -> dict[str, Any] | None:
@@ -108,7 +133,7 @@ def _json(file: Path, *, private: bool) -> dict[str, Any] | None:
         found = json.loads(file.read_text())
     except FileNotFoundError:
         return None
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         raise InvalidInput(f"{file} cannot be read") from None
     if not isinstance(found, dict):
         raise InvalidInput(f"{file} is not a JSON object")

@@ -12,13 +12,14 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from time import monotonic
-from urllib.parse import urlsplit
 
 import httptools
 
 from reconciler.errors import InvalidInput, Rejected, Unreachable
+from reconciler.providers.vault.address import parse
 
 MAX_ANSWER = 64 * 1024 * 1024  # bytes of one answer's body
+MAX_HEADERS = 256 * 1024  # bytes of an answer that are not its body
 IDLE_LIFE = 60.0  # seconds a connection may rest before it counts as dead
 KEPT = 16  # idle connections
 _CHUNK = 16 * 1024  # one TLS record; larger buffers cost more than they save
@@ -40,7 +41,7 @@ class NotSent(Unreachable):
 class _Answers:
     """Callbacks of the parser. Collects whole answers in `done`."""
 
-    __slots__ = ("_body", "_retry_after", "_size", "done", "keep", "parser", "too_big")
+    __slots__ = ("_around", "_body", "_retry_after", "_size", "done", "keep", "parser", "too_big")
 
     def __init__(self) -> None:
         self.done: list[Raw] = []
@@ -48,8 +49,25 @@ class _Answers:
         self.too_big = False
         self._body: list[bytes] = []
         self._size = 0
+        self._around = 0  # bytes since the last that belonged to a body or ended an answer
         self._retry_after: float | None = None
         self.parser = httptools.HttpResponseParser(self)
+
+    def feed(self, data: bytes) -> None:
+        """Parse what came. Raises `Rejected` for what is not HTTP/1.1, or too large."""
+        self._around += len(data)
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            raise Rejected("the answer asks for another protocol than HTTP/1.1") from None
+        except httptools.HttpParserError:
+            raise Rejected(
+                "the answer is not HTTP", remedy="see whether the address and port are the server's"
+            ) from None
+        if self.too_big:
+            raise Rejected(f"the answer is larger than {MAX_ANSWER // 2**20} MiB")
+        if self._around > MAX_HEADERS:
+            raise Rejected(f"the answer's headers are larger than {MAX_HEADERS // 2**10} KiB")
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if len(name) == 11 and name.lower() == b"retry-after" and value.isdigit():
@@ -57,6 +75,7 @@ class _Answers:
 
     def on_body(self, data: bytes) -> None:
         self._size += len(data)
+        self._around = 0
         if self._size > MAX_ANSWER:
             self.too_big = True
             self._body.clear()
@@ -69,6 +88,7 @@ class _Answers:
         if status >= 200:  # an interim answer announces another one
             body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
             self.done.append(Raw(status, body, self._retry_after))
+            self._around = 0
         self._body = []
         self._size = 0
         self._retry_after = None
@@ -103,9 +123,7 @@ class Wire:
             self._sock.sendall(b"".join(requests))
             failure = self._receive(answers, len(requests), timeout)
         except TimeoutError:
-            failure = Unreachable(
-                f"no answer within {timeout:.0f} s", remedy="see whether the server is overloaded"
-            )
+            failure = Unreachable(f"no answer within {timeout:g} s", remedy="see whether the server is overloaded")
         except OSError as error:
             failure = Unreachable(f"the connection broke: {_why(error)}")
         finally:
@@ -125,16 +143,7 @@ class Wire:
             data = self._sock.recv(_CHUNK)
             if not data:
                 return Unreachable("the connection was cut off before the answer was complete")
-            try:
-                answers.parser.feed_data(data)
-            except httptools.HttpParserUpgrade:
-                raise Rejected("the answer asks for another protocol than HTTP/1.1") from None
-            except httptools.HttpParserError:
-                raise Rejected(
-                    "the answer is not HTTP", remedy="see whether the address and port are the server's"
-                ) from None
-            if answers.too_big:
-                raise Rejected(f"the answer is larger than {MAX_ANSWER // 2**20} MiB")
+            answers.feed(data)
             if len(answers.done) > seen:
                 seen, deadline = len(answers.done), monotonic() + timeout
         if len(answers.done) > wanted:
@@ -154,22 +163,9 @@ class Pool:
 
         Raises `InvalidInput` for an address that is none, or a CA file that cannot be read.
         """
-        parts = urlsplit(address)
-        if parts.username is not None or parts.password is not None:
-            raise InvalidInput("the server's address carries a user or password", remedy="give it without them")
-        if parts.scheme not in ("https", "http") or not parts.hostname or parts.path.strip("/") or parts.query:
-            raise InvalidInput(
-                f"the server's address {address!r} is not of the form https://host:port",
-                remedy="set VAULT_ADDR or target.address in idac.yaml",
-            )
-        if parts.scheme == "http" and parts.hostname not in ("127.0.0.1", "::1", "localhost"):
-            raise InvalidInput(
-                f"refused to send tokens to {address} without TLS", remedy="use https, or loopback for a trial"
-            )
-        self.host = parts.hostname
-        self.port = parts.port or (443 if parts.scheme == "https" else 80)
+        secure, self.host, self.port = parse(address)
         self.address = address.rstrip("/")
-        self._context = _tls(ca_cert) if parts.scheme == "https" else None
+        self._context = _tls(ca_cert) if secure else None
         self._timeout = connect_timeout
         self._idle: deque[Wire] = deque()
 

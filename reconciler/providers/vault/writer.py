@@ -29,11 +29,11 @@ class VaultWriter:
         match change.type, change.action:
             case "vault.policy", "delete":
                 return self._delete_policy(change)
-            case "vault.policy", _:
+            case "vault.policy", "create" | "update":
                 return self._write_policy(change)
             case "vault.login", "delete":
                 return self._delete_login(change)
-            case "vault.login", _:
+            case "vault.login", "create" | "update":
                 return self._write_login(change, known)
             case "vault.token", "revoke":
                 return self._tokens.revoke(_id_of(change))
@@ -56,8 +56,12 @@ class VaultWriter:
         return {"policy": desired.fields["name"]}
 
     def _delete_policy(self, change: Change) -> Fields:
-        name = actual_of(change).fields["name"]
+        fields = actual_of(change).fields
+        name = fields["name"]
         path = f"sys/policies/acl/{name}"
+        standing = self._clients("plan").read(path)
+        if standing.found and policy_fields(standing.data) != fields:
+            raise Rejected(f"{path}: {CHANGED}", remedy=REPLAN)
         self._clients("govern").delete(path)
         if self._clients("plan").read(path).found:
             raise Rejected(f"{path} is still there after its deletion", remedy=REPLAN)
@@ -70,8 +74,11 @@ class VaultWriter:
         path = self._login_path(change)
         standing = self._clients("plan").read(path)
         wanted = dict(desired.fields)
-        authority = str(known["ca.authority"]["certificate"])
-        wanted["trusted"] = known["ca.authority"]["sha256"]
+        issuer = known.get("ca.authority")
+        if issuer is None:
+            raise Rejected(f"{path}: the CA was not seen, so whom to trust is not known", remedy=REPLAN)
+        authority = str(issuer["certificate"])
+        wanted["trusted"] = issuer["sha256"]
         if standing.found and login_fields(standing.data) not in (_fields(change.actual), wanted):
             raise Rejected(f"{path}: {CHANGED}", remedy=REPLAN)
         # Every field is sent, as text: a field left out is kept as it was, and ACLs compare text alone.
