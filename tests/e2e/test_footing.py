@@ -48,8 +48,14 @@ def switch_off_revocation(firm: Firm) -> str:
     return f"{path} is not as bootstrap laid it (disable, ocsp_disable)"
 
 
+def let_deliveries_vanish(firm: Firm) -> str:
+    path = f"{firm.estate.mounts.kv}/config"
+    firm.admin.ok("POST", path, {"delete_version_after": "1h"})
+    return f"{path} is not as bootstrap laid it (delete_version_after)"
+
+
 WAYS = [*(widen_policy(s) for s in ("plan", "contain", "issue", "govern"))]
-WAYS += [empower_planner, loosen_probe, switch_off_revocation]
+WAYS += [empower_planner, loosen_probe, switch_off_revocation, let_deliveries_vanish]
 
 
 @pytest.mark.parametrize("undermine", WAYS)

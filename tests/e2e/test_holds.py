@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.drift.certificates import record
+from tests.drift.certificates import record, sign
 from tests.drift.entities import entity, entity_path, mark
+from tests.drift.logins import login_path
 from tests.firm import Firm, Holder, found
 from tests.openbao import Raw, Server
 
@@ -66,7 +67,7 @@ class Held:
 
 @pytest.fixture(scope="module")
 def held(openbao: Server, tmp_path_factory: pytest.TempPathFactory) -> Held:
-    firm = found(openbao, tmp_path_factory.mktemp("holds"))
+    firm = found(openbao, tmp_path_factory.mktemp("holds"), removals={"absolute": 10, "percent": 100})
     for name in (*EMERGENCIES, "outsider"):
         firm.trader(name, credentials=("mtls", "second") if name == "revoked-one-of-two" else ("mtls",))
     firm.apply()
@@ -121,6 +122,28 @@ def test_the_hold_stays_over_further_applies(held: Held, emergency: str) -> None
 def test_nobody_else_is_touched(held: Held) -> None:
     assert held.outsider.login() == 200
     assert not [c for c in held.plan["changes"] if c["subject"] == "trader/outsider"]
+
+
+def test_what_somebody_gives_back_to_a_held_subject_is_taken_again(held: Held) -> None:
+    firm, name, admin = held.firm, "disabled", held.firm.admin
+    marks = {**entity(firm, admin, name)["metadata"], "idac_state": "active"}
+    marks.pop("idac_hold")
+    admin.ok("POST", entity_path(firm, name), {"disabled": False, "metadata": marks, "policies": ["root-like"]})
+    login = admin.ok("GET", login_path(firm, "outsider")).data
+    names = {
+        "allowed_common_names": [f"trader.{name}"],
+        "allowed_uri_sans": [f"spiffe://meridian.test/trader/{name}"],
+    }
+    admin.ok("POST", login_path(firm, name), {**login, **names})
+    serial = sign(firm, admin, name)
+    plan = firm.plan()
+    mine = [c for c in plan["changes"] if c["subject"] == f"trader/{name}"]
+    assert {c["phase"] for c in mine} == {"contain"}
+    firm.apply()
+    assert standing(held, name) == (False, [])
+    assert admin.ok("GET", f"{firm.estate.mounts.pki}/cert/{serial}").data["revocation_time"] > 0
+    assert firm.plan()["changes"] == []
+    admin.close()
 
 
 def test_only_release_ends_a_hold_and_then_the_manifest_counts_again(held: Held) -> None:

@@ -15,13 +15,12 @@ from reconciler.errors import InvalidInput, Rejected
 from reconciler.model.estate import Estate
 from reconciler.providers.protocol import Client
 from reconciler.providers.vault.devfiles import write_private
-from reconciler.providers.vault.footing import footing, of_the_tool, plain
+from reconciler.providers.vault.footing import KV, footing, of_the_tool, plain
 from reconciler.providers.vault.policies import grant_document
 from reconciler.providers.vault.resources import TOKEN_LIFE, TOKEN_TTL, document
 from reconciler.providers.vault.runners import LIFE, POLICIES, PROBE
 
 _KV_READY_SECONDS = 10.0
-_KV = {"max_versions": 10, "cas_required": False, "delete_version_after": "0s"}
 
 
 class Bootstrap:
@@ -71,7 +70,7 @@ class Bootstrap:
         deadline = time.monotonic() + _KV_READY_SECONDS
         while True:
             try:
-                return self._ensure(f"{self._estate.mounts.kv}/config", _KV)
+                return self._ensure(f"{self._estate.mounts.kv}/config", KV)
             except Rejected:
                 if time.monotonic() > deadline:
                     raise

@@ -21,6 +21,7 @@ CERT = {
     "disable_binding": False,
     "enable_identity_alias_metadata": False,
 }  # binding: a renewal needs the certificate
+KV = {"max_versions": 10, "cas_required": False, "delete_version_after": "0s"}  # deliveries do not vanish
 REMEDY = "an administrator must look into it, then run `idac bootstrap`"
 
 
@@ -35,7 +36,7 @@ def footing(estate: Estate, *, accessor: str, authority: str) -> Mapping[str, Ma
     names = {"allowed_common_names": [PROBE], "allowed_uri_sans": [], "display_name": PROBE}
     probe = {**PINNED_LOGIN, **short, **names, "certificate": authority}
     cert = f"auth/{estate.mounts.cert}"
-    return {**policies, f"{cert}/certs/{PROBE}": probe, f"{cert}/config": CERT}
+    return {**policies, f"{cert}/certs/{PROBE}": probe, f"{cert}/config": CERT, f"{estate.mounts.kv}/config": KV}
 
 
 def undermined(client: Client, estate: Estate, accessor: str) -> Iterator[Finding]:
