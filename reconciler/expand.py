@@ -15,6 +15,7 @@ from reconciler.memory import uncollected
 from reconciler.model.estate import Estate
 from reconciler.model.manifest import Finding, Lifecycle, Manifest, SubjectRef, Tree
 from reconciler.model.resource import Address, Desired, Resource
+from reconciler.model.words import few
 
 _LESS: tuple[Lifecycle, ...] = ("active", "suspended", "left")
 
@@ -106,7 +107,7 @@ def _shared_keys(resources: Iterable[Resource], manifests: Mapping[SubjectRef, M
             holders[resource.fields["spki"]].append(resource)
     findings = []
     for sharing in holders.values():
-        names = ", ".join(sorted(r.address.removeprefix("ca.certificate/") for r in sharing))
+        names = few(sorted(r.address.removeprefix("ca.certificate/") for r in sharing), len(sharing))
         for subject in sorted({r.subject for r in sharing if r.subject is not None}) if len(sharing) > 1 else ():
             message = f"one key stands behind several credentials: {names} — make a new key and CSR for each"
             where = manifests[subject].at("spec", "credentials")

@@ -9,6 +9,7 @@ from reconciler.kinds.person import Person
 from reconciler.kinds.role.spec import Role
 from reconciler.kinds.trader.spec import Trader
 from reconciler.model.manifest import Finding, Manifest, Tally
+from reconciler.model.words import few
 from reconciler.rules.view import View
 
 CLAIM = "declared, not enforced by this version"
@@ -38,7 +39,7 @@ def declared_only(view: View) -> Iterator[Finding]:
 
 def _declared(what: str, found: list[tuple[Manifest, tuple[str, str]]], one: str, many: str) -> Iterator[Finding]:
     if found:
-        names = ", ".join(m.name for m, _ in found[:3]) + (f" and {len(found) - 3} more" if len(found) > 3 else "")
+        names = few((m.name for m, _ in found), len(found))
         manifest, path = found[0]
         part = f"{path[-1]} of {len(found):,} {one if len(found) == 1 else many}"
         message = f"{what} {names}: {CLAIM}"

@@ -16,6 +16,7 @@ from reconciler.kinds.trader.spec import Trader
 from reconciler.memory import uncollected
 from reconciler.model.estate import Estate
 from reconciler.model.manifest import Finding, SubjectRef, Tree
+from reconciler.model.words import few
 from reconciler.rules import devices, tiers
 from reconciler.rules.declared import declared_only
 from reconciler.rules.view import View, dangling, dangling_person, finding, several, shared
@@ -36,7 +37,7 @@ def _duplicate_names(view: View) -> Iterator[Finding]:
     """R01: two manifests of one kind and name. Which one counts cannot be told."""
     for same in several((m.ref, m) for m in view.tree.manifests):
         for manifest in same:
-            others = ", ".join(str(m.origin) for m in same if m is not manifest)
+            others = few((m.origin for m in same if m is not manifest), len(same) - 1)
             message = f"{manifest.kind} {manifest.name} is declared more than once, also at {others}"
             yield finding("R01", "error", message, manifest, "metadata", "name")
 
@@ -165,7 +166,7 @@ def _renames(view: View) -> Iterator[Finding]:
             path = ("metadata", "previously", index)
             if former == manifest.ref:
                 yield finding("R13", "error", "previously names the present name", manifest, *path)
-            elif former in view.refs or former in view.tree.frozen:
+            elif former in view.refs or former in view.frozen:
                 message = f"previously names {old}, but {manifest.kind} {old} is still there"
                 yield finding("R13", "error", message, manifest, *path)
             elif claims[former] > 1:

@@ -12,6 +12,7 @@ from reconciler.kinds.person import Person
 from reconciler.kinds.role.spec import Role
 from reconciler.kinds.subject import SubjectSpec
 from reconciler.model.manifest import Finding, Manifest, Severity, SubjectRef, Tree
+from reconciler.model.words import few
 
 PERSON_KINDS = ("trader", "staff")
 S = TypeVar("S", bound=SubjectSpec)
@@ -28,13 +29,17 @@ class View:
     people: dict[str, Manifest] = field(init=False)  # by bare name, as supervisors and owners are named
     refs: frozenset[SubjectRef] = field(init=False)
     left: frozenset[SubjectRef] = field(init=False)
+    frozen: frozenset[SubjectRef] = field(init=False)  # asked for every reference: the tree counts them afresh
+    _stayers: list[tuple[Manifest, SubjectSpec]] = field(init=False)
 
     def __post_init__(self) -> None:
         self.subjects = [(m, m.spec) for m in self.tree.manifests if isinstance(m.spec, SubjectSpec)]
         self.roles = {m.name: (m, m.spec) for m in self.tree.manifests if isinstance(m.spec, Role)}
         self.people = {m.name: m for m, spec in self.subjects if isinstance(spec, Person)}
         self.refs = frozenset(m.ref for m in self.tree.manifests)
+        self.frozen = self.tree.frozen
         self.left = frozenset(m.ref for m, s in self.subjects if s.lifecycle(self.today)[0] == "left")
+        self._stayers = [(m, s) for m, s in self.subjects if m.ref not in self.left]
 
     def every(self, kind: type[S]) -> Iterator[tuple[Manifest, S]]:
         """The subjects of that kind, leavers too."""
@@ -42,7 +47,7 @@ class View:
 
     def staying(self, kind: type[S]) -> Iterator[tuple[Manifest, S]]:
         """Those who have not left: what a leaver's manifest refers to does not matter any more."""
-        return ((m, spec) for m, spec in self.every(kind) if m.ref not in self.left)
+        return ((m, spec) for m, spec in self._stayers if isinstance(spec, kind))
 
 
 def finding(code: str, severity: Severity, message: str, manifest: Manifest, *path: str | int) -> Finding:
@@ -54,7 +59,7 @@ def dangling(
     view: View, code: str, manifest: Manifest, target: SubjectRef, kind: str, *path: str | int
 ) -> Iterator[Finding]:
     """A reference to something that is not there, or that is there and not valid."""
-    if target in view.tree.frozen:
+    if target in view.frozen:
         yield finding(code, "error", f"{kind} {target.name} is there but not valid", manifest, *path)
     elif target not in view.refs:
         hint = " (not every file was read)" if not view.tree.absence_is_intent else ""
@@ -69,7 +74,7 @@ def dangling_person(
     if person is not None:
         if person.ref in view.left:
             yield finding(code, "error", f"{what} {name} has left: name another", manifest, *path)
-    elif any(SubjectRef(kind, name) in view.tree.frozen for kind in PERSON_KINDS):
+    elif any(SubjectRef(kind, name) in view.frozen for kind in PERSON_KINDS):
         yield finding(code, "error", f"{what} {name} is there but not valid", manifest, *path)
     else:
         hint = " (not every file was read)" if not view.tree.absence_is_intent else ""
@@ -79,7 +84,7 @@ def dangling_person(
 def shared(same: list[Manifest], code: str, what: str, *path: str) -> Iterator[Finding]:
     """What may belong to one manifest alone, and belongs to several."""
     for manifest in same:
-        others = ", ".join(str(m.ref) for m in same if m is not manifest)
+        others = few((m.ref for m in same if m is not manifest), len(same) - 1)
         yield finding(code, "error", f"its {what} is also that of {others}", manifest, *path)
 
 
