@@ -14,26 +14,27 @@ def resolve(fields: Fields, actual: Actual, there: Resource | None = None) -> di
     A reference to something that does not stand yet stays as it is: its value is learned during apply. A
     reference into a system that did not answer says nothing: what is `there` counts as right.
     """
-    made = {name: _resolved(value, actual.resources) for name, value in fields.items()}
-    if there is None:
-        return made
-    for name, value in made.items():
-        if isinstance(value, dict) and "ref" in value and not answered(actual, value["ref"]):
-            made[name] = there.fields.get(name)
+    made = dict(fields)
+    for name, value in fields.items():
+        if isinstance(value, dict) and value.keys() == {"ref"}:
+            made[name] = _resolved(value, actual.resources)
+            if made[name] is value and there is not None and not answered(actual, value["ref"]):
+                made[name] = there.fields.get(name)
     return made
 
 
 def _resolved(value: Value, resources: Mapping[Address, Resource]) -> Value:
-    if isinstance(value, dict) and value.keys() == {"ref"}:
-        address, _, name = value["ref"].rpartition("#")
-        target = resources.get(address)
-        if target is not None and name in target.facts:
-            return target.facts[name]
+    address, _, name = value["ref"].rpartition("#")
+    target = resources.get(address)
+    if target is not None and name in target.facts:
+        return target.facts[name]
     return value
 
 
 def differing(before: Fields, after: Fields) -> tuple[dict[str, Any], dict[str, Any]]:
     """The fields that differ, as (before, after). A field that one side lacks is None there."""
+    if before == after:
+        return {}, {}
     names = [n for n in sorted(before.keys() | after.keys()) if before.get(n) != after.get(n)]
     return {n: before.get(n) for n in names}, {n: after.get(n) for n in names}
 

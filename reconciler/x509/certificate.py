@@ -25,7 +25,6 @@ class Certificate:
     uri_sans: tuple[str, ...]
     not_before: str
     not_after: str
-    issuer: str  # RFC 4514
     subject: str  # RFC 4514
 
 
@@ -41,7 +40,6 @@ def read_certificate(pem: str) -> Certificate:
         uri_sans=_uris(certificate),
         not_before=rfc3339(certificate.not_valid_before_utc),
         not_after=rfc3339(certificate.not_valid_after_utc),
-        issuer=certificate.issuer.rfc4514_string(),
         subject=certificate.subject.rfc4514_string(),
     )
 

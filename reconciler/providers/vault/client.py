@@ -156,7 +156,7 @@ class HttpClient:
             raise InvalidInput(f"refused to ask for the path {path!r}: it is not a plain API path")
         pool = self._transport.pool
         host = f"[{pool.host}]" if ":" in pool.host else pool.host
-        lines = f"{method} /v1/{quote(path)}{query} HTTP/1.1\r\nHost: {host}:{pool.port}\r\n{headers}"
+        lines = f"{method} /v1/{quote(path, safe='/:')}{query} HTTP/1.1\r\nHost: {host}:{pool.port}\r\n{headers}"
         if self.namespace:
             lines += f"X-Vault-Namespace: {self.namespace}\r\n"
         if body is not None:
