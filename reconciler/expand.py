@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 
 import reconciler.providers.ca.resources as ca
 import reconciler.providers.vault.resources as vault
+from reconciler.errors import InvalidInput
 from reconciler.kinds.expansion import World
 from reconciler.kinds.registry import KINDS
 from reconciler.kinds.subject import SubjectSpec
@@ -17,6 +18,8 @@ from reconciler.model.manifest import Finding, Lifecycle, Manifest, SubjectRef, 
 from reconciler.model.resource import Address, Desired, Resource
 from reconciler.model.words import few
 
+# Frozen when its policy cannot be made: what stands stays, and is not taken for unexplained.
+GRANTING = SubjectRef("runner", "grant")
 _LESS: tuple[Lifecycle, ...] = ("active", "suspended", "left")
 
 
@@ -52,7 +55,12 @@ def _expand(tree: Tree, estate: Estate, today: date) -> Desired:
             else:
                 frozen.add(ref)
     shared = _shared_keys(resources.values(), {m.ref: m for m in tree.manifests})
-    resources.update((r.address, r) for r in _estate_wide(tree, estate, lifecycles))
+    resources["ca.crl"] = ca.crl()
+    try:
+        resources.update((r.address, r) for r in _grant_policy(tree, estate, lifecycles))
+    except InvalidInput as error:
+        findings.append(Finding("X04", "error", str(error)))
+        frozen.add(GRANTING)
     return Desired(
         resources=resources,
         lifecycles=lifecycles,
@@ -86,17 +94,19 @@ def _renames(tree: Tree) -> dict[SubjectRef, SubjectRef]:
     return {new: old for new, old in claims if claimed[old] == 1 and old not in standing}
 
 
-def _estate_wide(tree: Tree, estate: Estate, lifecycles: Mapping[SubjectRef, Lifecycle]) -> Iterable[Resource]:
-    """What belongs to no manifest: the CRL, and the grant login's policy.
+def _grant_policy(tree: Tree, estate: Estate, lifecycles: Mapping[SubjectRef, Lifecycle]) -> Iterator[Resource]:
+    """The grant login's own policy. Raises `InvalidInput` when it cannot hold what the estate asks for.
 
-    The policy lists the roles of suspended subjects too, so that coming back takes no change of the rules.
+    It lists the roles of suspended subjects too, so that coming back takes no change of the rules.
     """
-    yield ca.crl()
-    staying = [m.spec for m in tree.manifests if isinstance(m.spec, SubjectSpec) and lifecycles[m.ref] != "left"]
     roles = {ref.name for ref in (*(m.ref for m in tree.manifests), *tree.frozen) if ref.kind == "role"}
-    combinations = {frozenset(roles.intersection(spec.roles)) for spec in staying}
+    combinations: defaultdict[str, set[frozenset[str]]] = defaultdict(set)
+    for manifest in tree.manifests:
+        if isinstance(manifest.spec, SubjectSpec) and lifecycles[manifest.ref] != "left":
+            combinations[manifest.ref.kind].add(frozenset(roles.intersection(manifest.spec.roles)))
     if combinations or roles:
-        yield vault.grant_policy(estate, sorted(combinations, key=sorted))
+        in_order = {kind: sorted(several, key=sorted) for kind, several in combinations.items()}
+        yield vault.grant_policy(estate, in_order)
 
 
 def _shared_keys(resources: Iterable[Resource], manifests: Mapping[SubjectRef, Manifest]) -> list[Finding]:

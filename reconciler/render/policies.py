@@ -9,6 +9,7 @@ from typing import Any
 
 from reconciler.render.safe import safe
 
+SHOWN = 8  # values of one parameter
 _ROLE = re.compile(r"\Aidac-[a-z0-9-]+?-role-(?P<name>[a-z0-9-]+)\Z")
 
 
@@ -19,27 +20,32 @@ def role_words(policy: str) -> str:
 
 
 def document_lines(before: Any, after: Any) -> Iterator[tuple[str, str]]:
-    """(sign, words) for every rule that is new (`+`), gone (`-`) or, in a new policy, there."""
+    """(sign, words) for every rule that is new (`+`), gone (`-`) or, in a new policy, there.
+
+    Of the values that one parameter may have, the first few; how many more there are is said.
+    """
     old, new = _rules(before), _rules(after)
-    for rule in sorted(old.keys() - new.keys()):
-        yield "-", rule
-    for rule in sorted(new.keys() - old.keys()):
-        yield "+", rule
+    for sign, there, elsewhere in (("-", old, new), ("+", new, old)):
+        for subject in sorted(there):
+            values = sorted(there[subject] - elsewhere.get(subject, frozenset()))
+            yield from ((sign, f"{subject}{_value(value)}") for value in values[:SHOWN])
+            if len(values) > SHOWN:
+                yield sign, f"{subject}{len(values) - SHOWN} more (--format json names them)"
 
 
-def _rules(document: Any) -> dict[str, None]:
-    """A policy as one line a path, and one more for every value that a parameter may have."""
+def _rules(document: Any) -> dict[str, frozenset[str]]:
+    """A policy as what is said of each path and parameter, with the values said."""
     try:
         paths = json.loads(document)["path"]
     except (TypeError, ValueError, KeyError):
-        return {} if document is None else {f"unreadable policy: {safe(document)[:96]}": None}
-    lines: dict[str, None] = {}
+        return {} if document is None else {"unreadable policy: ": frozenset({safe(document)[:96]})}
+    lines: dict[str, frozenset[str]] = {}
     for path, rule in paths.items():
-        capabilities = ", ".join(rule.get("capabilities") or ())
-        lines[f"{safe(path)}: {safe(capabilities)}{_limits(rule)}"] = None
+        able = f"{safe(', '.join(rule.get('capabilities') or ()))}{_limits(rule)}"
+        lines[f"{safe(path)}: "] = frozenset({able})
         for parameter, values in (rule.get("allowed_parameters") or {}).items():
-            for value in values:
-                lines[f"{safe(path)}: {safe(parameter)} may be {_value(value)}"] = None
+            if values:
+                lines[f"{safe(path)}: {safe(parameter)} may be "] = frozenset(map(_combination, values))
     return lines
 
 
@@ -51,6 +57,9 @@ def _limits(rule: Mapping[str, Any]) -> str:
     return f" ({'; '.join(words)})" if words else ""
 
 
-def _value(value: Any) -> str:
-    text = " + ".join(role_words(v).removeprefix("role ") for v in str(value).split(",")) if value else "empty"
+def _combination(value: Any) -> str:
+    return " + ".join(role_words(v).removeprefix("role ") for v in str(value).split(",")) if value else "empty"
+
+
+def _value(text: str) -> str:
     return text if len(text) <= 96 else f"{text[:95]}…"

@@ -73,7 +73,7 @@ class Stage:
         estate = self.target.estate
         self.rules = [
             vault.role_policy(estate, "desk", PATHS),
-            vault.grant_policy(estate, [["desk"]]),
+            vault.grant_policy(estate, {"trader": [["desk"]]}),
             ca.profile(estate, PROFILE),
             ca.crl(),
         ]

@@ -47,7 +47,7 @@ def field(server: Server, estate: Estate) -> Field:
     for role in ("desk", "viewer"):
         text = document({"path": {f"secret/{role}": {"capabilities": ["read"]}}})
         admin.ok("POST", f"sys/policies/acl/{prefix}role-{role}", {"policy": text})
-    combinations = document(grant_document(estate, [("desk", "viewer")]))
+    combinations = document(grant_document(estate, {"trader": [("desk", "viewer")]}))
     admin.ok("POST", f"sys/policies/acl/{prefix}grant", {"policy": combinations})
     admin.ok("POST", f"{mounts.pki}/roles/mtls", profile(estate, Profile("mtls", ("trader",), 3600)).fields)
     if admin.read(f"sys/mounts/other-{estate.name}").status != 200:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import stat
@@ -14,6 +15,8 @@ import pytest
 from reconciler.errors import InvalidInput, Rejected
 from reconciler.model.estate import Estate
 from reconciler.providers.vault.bootstrap import bootstrap
+from reconciler.providers.vault.policies import grant_document
+from reconciler.providers.vault.resources import document
 from reconciler.providers.vault.runners import LIFE, POLICIES
 from tests.openbao import PlainClient, Raw, Server, fresh_estate, log_in, make_estate
 
@@ -132,3 +135,19 @@ def test_two_at_once_on_one_machine_wait_for_each_other(openbao: Server, tmp_pat
     issuers = raw.ok("LIST", "idac-twice-pki/issuers").data["key_info"].values()
     raw.close()
     assert len([i for i in issuers if i["key_id"]]) == 1
+
+
+def test_the_longest_policy_that_idac_makes_is_kept_by_the_server(estate: Estate, admin: Raw) -> None:
+    roles = [f"role{number:02}" for number in range(16)]
+    combinations = list(itertools.combinations(roles, 8))[::100]
+    count = len(combinations)
+    while count:
+        try:
+            text = document(grant_document(estate, {"trader": combinations[:count]}))
+            break
+        except InvalidInput:
+            count -= 1
+    assert len(json.dumps(text)) > 1_000_000
+    path = f"sys/policies/acl/{estate.prefix}grant"
+    admin.ok("POST", path, {"policy": text})
+    assert admin.read(path).data["policy"] == text

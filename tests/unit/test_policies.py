@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.errors import InvalidInput
@@ -72,12 +72,12 @@ def test_the_grant_policy_lists_every_subset_of_every_combination_and_nothing_el
 def test_a_role_name_cannot_smuggle_a_second_policy_or_a_pattern_into_the_grant_policy() -> None:
     for name in ("a,root", "*", "a*", "a/../b"):
         with pytest.raises(InvalidInput):
-            grant_document(ESTATE, [[name]])
+            grant_document(ESTATE, {"trader": [[name]]})
 
 
 def test_the_grant_policy_text_does_not_depend_on_the_order_of_its_input() -> None:
-    first = document(grant_document(ESTATE, [["a", "b"], ["c"]]))
-    assert first == document(grant_document(ESTATE, [["c"], ["b", "a"]]))
+    first = document(grant_document(ESTATE, {"trader": [["a", "b"], ["c"]]}))
+    assert first == document(grant_document(ESTATE, {"trader": [["c"], ["b", "a"]]}))
     json.loads(first)
 
 
@@ -136,3 +136,33 @@ def test_only_contain_reaches_the_paths_whose_reading_writes() -> None:
         request = f"idac-prod-pki/crl/{which}"
         able = {suffix for suffix, rules in made.items() if any(covers(path, request) for path in rules)}
         assert able == {"contain"}
+
+
+def test_each_kind_may_be_given_its_own_combinations_alone() -> None:
+    made = grant_document(ESTATE, {"trader": [["a"]], "staff": [["b"]]})["path"]
+    lists = {path.rpartition("-")[2]: rule["allowed_parameters"]["policies"] for path, rule in made.items()}
+    assert lists == {
+        "trader.*": ["", "idac-prod-role-a"],
+        "staff.*": ["", "idac-prod-role-b"],
+        "bot.*": [""],
+        "device.*": [""],
+    }
+
+
+def test_more_combinations_than_the_server_keeps_of_a_policy_are_refused_with_the_figures() -> None:
+    roles = [f"role{number:02}" for number in range(16)]
+    every = list(itertools.combinations(roles, 8))[::100]
+    with pytest.raises(
+        InvalidInput, match=r"\d+ combinations have \d+ parts already: more than the 1032192 bytes"
+    ):
+        grant_document(ESTATE, {"trader": every})
+    half = [c for n, c in enumerate(every) if n < 40]
+    with pytest.raises(InvalidInput, match="roles that go together"):
+        grant_document(ESTATE, {"trader": half, "staff": [tuple(f"x{r}" for r in c) for c in every]})
+
+
+@given(st.lists(st.lists(LABEL, max_size=8), max_size=30))
+@settings(max_examples=30)
+def test_a_policy_that_is_made_fits_into_the_servers_storage(roles: list[list[str]]) -> None:
+    text = document(grant_document(ESTATE, {"trader": roles, "bot": roles}))
+    assert len(json.dumps(text)) < 1024 * 1024 - 4096

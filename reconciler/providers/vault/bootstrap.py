@@ -81,7 +81,7 @@ class Bootstrap:
             self._ensure(path, wanted)
         grant = f"sys/policies/acl/{self._estate.prefix}grant"
         if not self._admin.read(grant).found:  # from then on it is the govern login's to keep
-            self._ensure(grant, {"policy": document(grant_document(self._estate, ()))})
+            self._ensure(grant, {"policy": document(grant_document(self._estate, {}))})
 
     def _identity(self, identity: str) -> None:
         mount = self._estate.mounts.run

@@ -17,6 +17,9 @@ from reconciler.model.estate import Estate
 Capability = Literal["create", "read", "update", "patch", "delete", "list", "sudo", "deny"]
 Rule = Mapping[str, Any]
 Rules = Mapping[str, Rule]
+Combinations = Mapping[str, Iterable[Iterable[str]]]  # sets of Role names, by subject kind
+# The server keeps a policy in one storage entry of 1 MiB (raft's max_entry_size), its quotes escaped.
+LARGEST = 1024 * 1024 - 16 * 1024
 SUBJECT_KINDS = ("bot", "device", "staff", "trader")
 
 
@@ -59,31 +62,57 @@ def spell(value: Any) -> str:
     return str(value)
 
 
-def grant_document(estate: Estate, combinations: Iterable[Iterable[str]]) -> Mapping[str, Any]:
-    """Which entities the grant login may write, and which sets of Roles it may put on them.
+def grant_document(estate: Estate, combinations: Combinations) -> Mapping[str, Any]:
+    """Which entities the grant login may write, and which sets of Roles it may put on them, kind by kind.
 
     `combinations` are sets of Role names, to which all subsets are added. What else that login may do does not
-    depend on the manifests and stands in a policy of its own (`runners.issue`).
+    depend on the manifests and stands in a policy of its own (`runners.issue`). Raises `InvalidInput` when there
+    are more of them than one policy can hold.
     """
-    lists = policy_lists(estate, combinations)
-    able = rule(
-        "create", "read", "update", only={"policies": lists, "metadata": (), "disabled": ("true", "false")}
-    )
-    return {"path": {path: able for path in entity_paths(estate)}}
+    rules: dict[str, Rule] = {}
+    left = LARGEST
+    for kind in SUBJECT_KINDS:
+        lists = policy_lists(estate, combinations.get(kind, ()), most=left)
+        left -= _stored(lists)
+        only = {"policies": lists, "metadata": (), "disabled": ("true", "false")}
+        rules[_entities(estate, kind)] = rule("create", "read", "update", only=only)
+    return {"path": rules}
 
 
 def entity_paths(estate: Estate) -> tuple[str, ...]:
     """The subjects' entities, by kind: `idac-prod-*` would also be every entity of an estate `prod-eu`."""
-    return tuple(starting("identity/entity/name", f"{estate.prefix}{kind}.") for kind in SUBJECT_KINDS)
+    return tuple(_entities(estate, kind) for kind in SUBJECT_KINDS)
 
 
-def policy_lists(estate: Estate, combinations: Iterable[Iterable[str]]) -> list[str]:
-    """Every value that an entity's `policies` may be written with: sorted, comma-joined policy names."""
+def _entities(estate: Estate, kind: str) -> str:
+    return starting("identity/entity/name", f"{estate.prefix}{kind}.")
+
+
+def policy_lists(estate: Estate, combinations: Iterable[Iterable[str]], most: int = LARGEST) -> list[str]:
+    """Every value that an entity's `policies` may be written with: sorted, comma-joined policy names.
+
+    Raises `InvalidInput` when they take more than `most` bytes.
+    """
     every: set[str] = {""}
-    for roles in combinations:
+    size = 0
+    for number, roles in enumerate(combinations, 1):
         names = sorted({_parts(f"{estate.prefix}role-{role}")[0] for role in roles})
-        every |= {",".join(part) for size in range(len(names) + 1) for part in choose(names, size)}
+        new = {",".join(part) for count in range(len(names) + 1) for part in choose(names, count)} - every
+        size += _stored(new)
+        every |= new
+        if size > most:
+            raise InvalidInput(
+                f"the grant login's policy must list every combination of roles and all its parts, and {number} "
+                f"combinations have {len(every)} parts already: more than the {LARGEST} bytes the server keeps of "
+                "a policy",
+                remedy="give people fewer roles each, or the same ones: put roles that go together into one",
+            )
     return sorted(every)
+
+
+def _stored(values: Iterable[str]) -> int:
+    """Bytes that these take in a policy as the server keeps it: with quotes, which it escapes, and a comma."""
+    return sum(len(value) + 5 for value in values)
 
 
 def _parts(segment: str) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from reconciler.canonical import canonical
 from reconciler.model.estate import Estate
 from reconciler.model.manifest import SubjectRef
 from reconciler.model.resource import Resource, Value, ref
-from reconciler.providers.vault.policies import grant_document
+from reconciler.providers.vault.policies import Combinations, grant_document
 
 GRANT_ADDRESS = "vault.policy/runner/grant"
 TOKEN_TTL = 900  # seconds; short, so that leases of a contained subject end soon even without a sweep
@@ -77,11 +77,11 @@ def role_policy(estate: Estate, name: str, paths: Mapping[str, Iterable[str]]) -
     return Resource(f"vault.policy/role/{name}", None, fields, facts)
 
 
-def grant_policy(estate: Estate, combinations: Iterable[Iterable[str]]) -> Resource:
+def grant_policy(estate: Estate, combinations: Combinations) -> Resource:
     """The grant login's own ACL policy: it may put exactly these combinations of Roles on entities.
 
-    `combinations` holds Role names, one set per distinct set of roles that a subject of the estate has;
-    subsets are added by the document itself.
+    `combinations` holds Role names, one set per distinct set of roles that a subject of that kind has;
+    subsets are added by the document itself. Raises `InvalidInput` when one policy cannot hold them all.
     """
     made = grant_document(estate, combinations)
     fields = {"name": f"{estate.prefix}grant", "document": document(made), **PLAIN_POLICY}
