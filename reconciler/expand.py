@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 
 import reconciler.providers.ca.resources as ca
 import reconciler.providers.vault.resources as vault
-from reconciler.errors import InvalidInput
+from reconciler.errors import CryptoError, InvalidInput
 from reconciler.kinds.expansion import World
 from reconciler.kinds.registry import KINDS
 from reconciler.kinds.subject import SubjectSpec
 from reconciler.memory import uncollected
 from reconciler.model.estate import Estate
-from reconciler.model.manifest import Finding, Lifecycle, Manifest, SubjectRef, Tree
+from reconciler.model.manifest import Finding, Lifecycle, SubjectRef, Tree
 from reconciler.model.resource import Address, Desired, Resource
 from reconciler.model.words import few
+from reconciler.x509 import read_csr
 
 # Frozen when its policy cannot be made: what stands stays, and is not taken for unexplained.
 GRANTING = SubjectRef("runner", "grant")
@@ -54,7 +55,7 @@ def _expand(tree: Tree, estate: Estate, today: date) -> Desired:
                 resources.update((r.address, r) for r in made.resources)
             else:
                 frozen.add(ref)
-    shared = _shared_keys(resources.values(), {m.ref: m for m in tree.manifests})
+    shared = _shared_keys(resources.values(), tree, lifecycles)
     resources["ca.crl"] = ca.crl()
     try:
         resources.update((r.address, r) for r in _grant_policy(tree, estate, lifecycles))
@@ -109,17 +110,43 @@ def _grant_policy(tree: Tree, estate: Estate, lifecycles: Mapping[SubjectRef, Li
         yield vault.grant_policy(estate, in_order)
 
 
-def _shared_keys(resources: Iterable[Resource], manifests: Mapping[SubjectRef, Manifest]) -> list[Finding]:
-    """A key that two credentials share makes their holders one: neither may be granted anything."""
-    holders: defaultdict[str, list[Resource]] = defaultdict(list)
+def _shared_keys(
+    resources: Iterable[Resource], tree: Tree, lifecycles: Mapping[SubjectRef, Lifecycle]
+) -> list[Finding]:
+    """A key that two credentials share makes their holders one: neither may be granted anything.
+
+    The keys of people who are suspended or have left count too: they may still have them in their hands.
+    """
+    holders: defaultdict[str, list[tuple[SubjectRef, str]]] = defaultdict(list)
+    expanded: set[SubjectRef] = set()
     for resource in resources:
-        if resource.type == "ca.certificate":
-            holders[resource.fields["spki"]].append(resource)
-    findings = []
-    for sharing in holders.values():
-        names = few(sorted(r.address.removeprefix("ca.certificate/") for r in sharing), len(sharing))
-        for subject in sorted({r.subject for r in sharing if r.subject is not None}) if len(sharing) > 1 else ():
-            message = f"one key stands behind several credentials: {names} — make a new key and CSR for each"
-            where = manifests[subject].at("spec", "credentials")
-            findings.append(Finding("X03", "error", message, str(subject), where))
-    return findings
+        if resource.type == "ca.certificate" and resource.subject is not None:
+            expanded.add(resource.subject)
+            holders[resource.fields["spki"]].append((resource.subject, resource.address.rsplit("/", 1)[-1]))
+    for manifest in tree.manifests:
+        if isinstance(manifest.spec, SubjectSpec) and manifest.ref not in expanded:
+            for name, spki in _keys(manifest.spec, tree):
+                holders[spki].append((manifest.ref, name))
+    manifests = {m.ref: m for m in tree.manifests}
+    return [
+        Finding("X03", "error", _shared(sharing), str(subject), manifests[subject].at("spec", "credentials"))
+        for sharing in holders.values()
+        if len(sharing) > 1
+        for subject in sorted({s for s, _ in sharing if lifecycles.get(s) != "left"})
+    ]
+
+
+def _shared(sharing: Sequence[tuple[SubjectRef, str]]) -> str:
+    names = few(sorted(f"{subject}/{credential}" for subject, credential in sharing), len(sharing))
+    return f"one key stands behind several credentials: {names} — make a new key and CSR for each"
+
+
+def _keys(spec: SubjectSpec, tree: Tree) -> Iterator[tuple[str, str]]:
+    """The credentials of somebody who is not expanded, each with its key, where it can be told."""
+    for credential in spec.credentials:
+        text = tree.files.get(credential.key.csr or "")
+        try:
+            if text is not None:
+                yield credential.name, read_csr(text).spki
+        except CryptoError:
+            continue  # it is said when somebody is to be granted something for it

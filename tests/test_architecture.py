@@ -50,7 +50,7 @@ ARROWS: dict[str, set[str]] = {
     "providers/registry": {"providers/protocol", "providers/vault", "providers/ca", "providers/hsm", "clock"},
     "memory": set(),
     "load": {"kinds", "yaml12", "canonical", "memory", "x509"},  # it sends CSRs ahead to be verified
-    "expand": {"kinds", "providers/resources", "canonical", "memory"},
+    "expand": {"kinds", "providers/resources", "canonical", "memory", "x509"},  # keys of those it does not expand
     "observe": {"providers/protocol", "memory"},
     "diff": set(),
     "rules": {"kinds", "memory"},  # they read the specs

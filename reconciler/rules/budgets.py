@@ -16,6 +16,7 @@ from reconciler.model.estate import Estate, RemovalBudget
 from reconciler.model.manifest import SubjectRef
 from reconciler.model.plan import Guard
 from reconciler.model.resource import Actual, Desired, Resource
+from reconciler.model.words import few
 
 MEND_REMOVALS = (
     "split the change, or have the policy's owners raise `removals`; a single leaver goes with `status: left`"
@@ -104,12 +105,10 @@ def _verdict(code: str, words: str, counted: _Counted, live: int, limit: Removal
     return Guard(code, "refused", message, subjects=frozenset(stopped))
 
 
-def _named(counted: Mapping[SubjectRef, str], shown: int = 3) -> str:
+def _named(counted: Mapping[SubjectRef, str]) -> str:
     """`4 deleted, 1 suspended (trader/a, trader/b, trader/c and 2 more)`."""
     whys = ", ".join(f"{count} {why}" for why, count in sorted(Counter(counted.values()).items()))
-    names = sorted(map(str, counted))
-    more = f" and {len(names) - shown} more" if len(names) > shown else ""
-    return f"{whys} ({', '.join(names[:shown])}{more})"
+    return f"{whys} ({few(sorted(map(str, counted)), len(counted))})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,8 +49,11 @@ def _duplicate_short_codes(view: View) -> Iterator[Finding]:
 
 
 def _duplicate_person_ids(view: View) -> Iterator[Finding]:
-    """R03: one person, one manifest: whoever trades and has other duties too is one Trader with more roles."""
-    for same in several((s.person_id, m) for m, s in view.every(Person)):
+    """R03: one person, one manifest: whoever trades and has other duties too is one Trader with more roles.
+
+    `E77` and `e77` are one person: no personnel system tells them apart.
+    """
+    for same in several((s.person_id.casefold(), m) for m, s in view.every(Person)):
         yield from shared(same, "R03", "personId", "spec", "personId")
 
 

@@ -23,7 +23,7 @@ from tests.weather import Weather
 def with_roles(server: Server, root: Path) -> Estate:
     """An estate with the roles `a` and `b`, which the grant login may put on entities."""
     made, raw = fresh_estate(server, root), server.raw()
-    policy = document(grant_document(made, [["a", "b"]]))
+    policy = document(grant_document(made, {"trader": [["a", "b"]]}))
     raw.ok("POST", f"sys/policies/acl/{made.prefix}grant", {"policy": policy})
     raw.close()
     return made

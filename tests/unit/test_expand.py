@@ -6,6 +6,8 @@ import itertools
 from datetime import date
 from pathlib import Path
 
+import pytest
+
 from reconciler.diff import diff
 from reconciler.expand import GRANTING, expand
 from reconciler.load import load, load_estate
@@ -13,6 +15,8 @@ from reconciler.model.estate import Estate
 from reconciler.model.manifest import SubjectRef
 from reconciler.model.resource import Actual, Desired
 from reconciler.providers.vault.resources import GRANT_ADDRESS, grant_policy
+from reconciler.rules.estate import check
+from reconciler.x509 import new_key_and_csr
 from tests.unit.world import NOW
 
 TODAY = date(2026, 11, 24)
@@ -74,3 +78,37 @@ def test_too_many_combinations_of_roles_are_an_error_and_leave_the_standing_rule
     changes = diff(desired, Actual({standing.address: standing}), NOW)
     assert GRANT_ADDRESS not in {c.address for c in changes}
     assert SubjectRef("staff", "s0") in {c.subject for c in changes}
+
+
+KEY = "{name: mtls, profile: mtls, key: {csr: one.pem}}"
+PROFILE = """\
+---
+apiVersion: idac/v1
+kind: CertificateProfile
+metadata: {name: mtls}
+spec: {ttl: 24h, renewBefore: 8h, subjectKinds: [Staff]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("status", "named"), [("suspended", ["staff/anna", "staff/bella"]), ("left", ["staff/bella"])]
+)
+def test_a_key_of_somebody_suspended_or_gone_is_nobody_elses(
+    tmp_path: Path, status: str, named: list[str]
+) -> None:
+    (tmp_path / "one.pem").write_text(new_key_and_csr("anna")[1])
+    (tmp_path / "two.pem").write_text(new_key_and_csr("carl")[1])
+    documents = [PROFILE, staff("anna", credentials=KEY, status=status), staff("bella", credentials=KEY)]
+    documents.append(staff("carl", credentials=KEY.replace("one", "two")))
+    desired = expanded(an_estate(tmp_path, *documents))
+    shared = [f for f in desired.findings if f.code == "X03"]
+    assert [f.subject for f in shared] == named
+    assert all("staff/anna/mtls, staff/bella/mtls" in f.message for f in shared)
+
+
+def test_one_person_is_not_two_by_another_spelling_of_their_number(tmp_path: Path) -> None:
+    estate = an_estate(
+        tmp_path, staff("anna", person="E77"), staff("bella", person="e77"), staff("carl", person="E7")
+    )
+    found = {(f.code, f.subject) for f in check(load(estate), estate, TODAY)}
+    assert found == {("R03", "staff/anna"), ("R03", "staff/bella")}
