@@ -7,6 +7,7 @@ import os
 import tempfile
 import uuid
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Literal
@@ -58,7 +59,7 @@ def apply(context: Context, *, reviewed: str, auto_approve: bool) -> int:
         sight = _look(context, estate, wanted, connection)
         ticket = _ticket(estate, sight.plan, stored)
         if stored is None and not context.json:
-            print_text(plan_text(sight.plan, None, colour=context.colour))
+            _print_plan(context, sight.plan, None)
         result = _carry_out(context, estate, sight, ticket, connection, "apply")
     return _code(result, wanted.tree)
 
@@ -94,7 +95,7 @@ def _release(context: Context, estate: Estate, held: SubjectRef, why: str, store
                 raise Stale(gone.message, remedy=gone.remedy) from None
         ticket = _ticket(estate, sight.plan, stored)
         if stored is None and not context.json:
-            print_text(plan_text(sight.plan, None, colour=context.colour))
+            _print_plan(context, sight.plan, None)
         result = _carry_out(context, estate, sight, ticket, connection, "release")
     return _code(result, tree)
 
@@ -107,7 +108,13 @@ def _show(context: Context, fresh: Plan, ticket: PlanTicket, out: str) -> None:
     if context.json:
         print_json(document)
     else:
-        print_text(plan_text(fresh, ticket if out else None, colour=context.colour))
+        _print_plan(context, fresh, ticket if out else None)
+
+
+def _print_plan(context: Context, fresh: Plan, ticket: PlanTicket | None) -> None:
+    if context.quiet:
+        fresh = replace(fresh, findings=tuple(f for f in fresh.findings if f.severity != "info"))
+    print_text(plan_text(fresh, ticket, colour=context.colour))
 
 
 def _ticket(estate: Estate, fresh: Plan, stored: Document | None) -> PlanTicket:

@@ -76,7 +76,7 @@ class Context:
         from reconciler.model.manifest import Finding
 
         tree = load(estate)
-        seen = revision(Path(estate.root), estate.spec.manifests)
+        seen = revision(Path(estate.root), estate.spec.manifests, {*tree.files, *tree.unread_files})
         if seen.partial and tree.absence_is_intent:
             tree = replace(tree, absence_is_intent=False, why_not=seen.partial)
         findings = tree.findings

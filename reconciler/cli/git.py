@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,25 +30,44 @@ class Revision:
     gone: tuple[str, ...] = ()
 
 
-def revision(root: Path, manifests: Sequence[str]) -> Revision:
-    """The commit of the directory, whether manifests differ from it, and whether files are left out of it."""
+def revision(root: Path, manifests: Sequence[str], referred: Container[str] = ()) -> Revision:
+    """The commit of the directory, whether what is read differs from it, and whether files are left out of it.
+
+    Read are idac.yaml, the YAML files below `manifests`, and the `referred` files; all relative to `root`.
+    """
     if fake := _bare(root.absolute()):
         return Revision(dirty=True, partial=f"{fake} looks like a bare git repository: it does not belong there")
-    commit = _ask(root, "rev-parse", "--verify", "HEAD")
-    if commit is None:
+    asked = _ask(root, "rev-parse", "--show-prefix", "HEAD")
+    if asked is None:
         return Revision()
-    where = ("--", *manifests)
-    status = _ask(root, "status", "--porcelain", "--untracked-files=normal", *where)
-    listed = _ask(root, "ls-files", "-v", *where)
+    prefix, commit = asked.splitlines()
+    status = _ask(root, "status", "--porcelain", "-z", "--no-renames", "--untracked-files=all", "--", ".")
+    listed = _ask(root, "ls-files", "-v", "--", *manifests)
     if status is None or listed is None:
-        return Revision(commit.strip(), dirty=True, partial="git cannot say whether every manifest is here")
+        return Revision(commit, dirty=True, partial="git cannot say whether every manifest is here")
+    changed = list(_changed(status, prefix))
+    places = tuple(f"{m.strip('/')}/" for m in manifests if m.strip("/") not in ("", "."))
     lines = listed.splitlines()
     # "S": a sparse checkout skips this file. It is not gone, it is only not here.
     skipped = [line for line in lines if line.startswith(("S ", "s "))]
     unwatched = any(line[:1].islower() for line in lines)  # --assume-unchanged: status says nothing about these
     partial = f"a sparse checkout leaves out {len(skipped)} files, {skipped[0][2:]} first" if skipped else ""
-    gone = tuple(line[3:] for line in status.splitlines() if line[1:2] == "D")
-    return Revision(commit.strip(), bool(status) or unwatched, partial, gone)
+    read = [(how, path) for how, path in changed if _is_manifest(path, places)]
+    gone = tuple(path for how, path in read if how[1] == "D")
+    others = any(path == "idac.yaml" or path in referred for _, path in changed)
+    return Revision(commit, bool(read) or others or unwatched, partial, gone)
+
+
+def _changed(status: str, prefix: str) -> Iterator[tuple[str, str]]:
+    """Two letters and a path, relative to the estate's directory, for each file that differs from the commit."""
+    for entry in filter(None, status.split("\0")):
+        yield entry[:2], entry[3:].removeprefix(prefix)
+
+
+def _is_manifest(path: str, places: tuple[str, ...]) -> bool:
+    """As `load` looks for manifests: YAML files that are not hidden, in the directories that idac.yaml names."""
+    hidden = any(part.startswith(".") for part in path.split("/"))
+    return path.endswith((".yaml", ".yml")) and not hidden and path.startswith(places or ("",))
 
 
 def _bare(root: Path) -> Path | None:

@@ -50,7 +50,7 @@ def options(
     ] = "",
     format: Annotated[Format, typer.Option("--format", help="How to print results")] = Format.text,
     no_color: Annotated[bool, typer.Option("--no-color", help="No colours (NO_COLOR does the same)")] = False,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Only results and errors")] = False,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No talk and no info lines")] = False,
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Say more on stderr")] = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version")
@@ -183,11 +183,16 @@ def records_show(
 
 
 @records.command("verify")
-def records_verify(ctx: typer.Context) -> None:
+def records_verify(
+    ctx: typer.Context,
+    trust: Annotated[
+        str, typer.Option("--trust", metavar="DIR", help="Your own copy of trust/ [default: the ledger's]")
+    ] = "",
+) -> None:
     """Check every signature, the chain and the journals. Says what cannot be known without an outside anchor."""
     from reconciler.cli import records as commands
 
-    raise typer.Exit(commands.verify(ctx.obj))
+    raise typer.Exit(commands.verify(ctx.obj, trust))
 
 
 def main() -> None:

@@ -28,7 +28,8 @@ def validate(context: Context) -> int:
         }
         print_json(document)
     else:
-        print_text(findings_text(estate.name, tree, findings, colour=context.colour))
+        shown = [f for f in findings if not (context.quiet and f.severity == "info")]
+        print_text(findings_text(estate.name, tree, shown, colour=context.colour))
     return 0 if valid else 1
 
 

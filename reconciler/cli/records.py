@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from reconciler.cli.context import Context
 from reconciler.cli.ledger import ledger_directory
 from reconciler.cli.terminal import print_json, print_text
@@ -30,9 +32,9 @@ def show(context: Context, name: str) -> int:
     return 0
 
 
-def verify(context: Context) -> int:
-    """0 when every record and journal checks out."""
-    found = verify_ledger(ledger_directory(context.estate()))
+def verify(context: Context, trust: str) -> int:
+    """0 when every record and journal checks out. `trust` names an own copy of the pinned keys, or is empty."""
+    found = verify_ledger(ledger_directory(context.estate()), Path(trust) if trust else None)
     if context.json:
         print_json(render.verification_document(found))
     else:

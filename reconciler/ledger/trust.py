@@ -95,7 +95,7 @@ def load_trust(directory: Path) -> dict[str, TrustedKey]:
     except OSError as problem:
         raise LedgerError(
             f"no pinned record key: {problem.filename}: {problem.strerror}",
-            remedy="`idac bootstrap` pins it; an auditor names an own copy of trust/",
+            remedy="`idac bootstrap` pins it; an auditor names an own copy: `idac records verify --trust DIR`",
         ) from None
     except (ValueError, TypeError, KeyError, RecursionError):
         raise LedgerError(f"{directory / KEYS_FILE} is not a list of pinned keys") from None

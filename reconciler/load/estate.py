@@ -41,7 +41,8 @@ def find_estate(start: Path) -> Path:
         if (directory / FILE).is_file():
             return directory / FILE
     raise InvalidInput(
-        f"no {FILE} here, above or in identities/", remedy="name it with --config, or make one with `idac init`"
+        f"no {FILE} here, above or in identities/",
+        remedy="name it with --config, or copy identities/ of idac's own repository to begin with",
     )
 
 

@@ -31,6 +31,7 @@ class View:
     left: frozenset[SubjectRef] = field(init=False)
     frozen: frozenset[SubjectRef] = field(init=False)  # asked for every reference: the tree counts them afresh
     _stayers: list[tuple[Manifest, SubjectSpec]] = field(init=False)
+    _near: dict[tuple[str, ...], dict[str, str]] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         self.subjects = [(m, m.spec) for m in self.tree.manifests if isinstance(m.spec, SubjectSpec)]
@@ -49,6 +50,21 @@ class View:
         """Those who have not left: what a leaver's manifest refers to does not matter any more."""
         return ((m, spec) for m, spec in self._stayers if isinstance(spec, kind))
 
+    def hint(self, kinds: tuple[str, ...], name: str) -> str:
+        """` — did you mean X?` for a name that is not there, and is one slip away from one that is."""
+        if kinds not in self._near:
+            near = self._near[kinds] = {}
+            for known in sorted({ref.name for ref in self.refs if ref.kind in kinds}):
+                for slip in _slips(known):
+                    near.setdefault(slip, known)
+        close = min((self._near[kinds][slip] for slip in _slips(name) if slip in self._near[kinds]), default="")
+        return f" — did you mean `{close}`?" if close else ""
+
+
+def _slips(name: str) -> set[str]:
+    """The name, and all that is left of it when a letter is missing: names that share one are a slip apart."""
+    return {name, *(name[:at] + name[at + 1 :] for at in range(len(name)))}
+
 
 def finding(code: str, severity: Severity, message: str, manifest: Manifest, *path: str | int) -> Finding:
     """What is wrong with one manifest, at the field that says so."""
@@ -62,7 +78,7 @@ def dangling(
     if target in view.frozen:
         yield finding(code, "error", f"{kind} {target.name} is there but not valid", manifest, *path)
     elif target not in view.refs:
-        hint = " (not every file was read)" if not view.tree.absence_is_intent else ""
+        hint = _unread(view) or view.hint((target.kind,), target.name)
         yield finding(code, "error", f"there is no {kind} {target.name}{hint}", manifest, *path)
 
 
@@ -77,8 +93,12 @@ def dangling_person(
     elif any(SubjectRef(kind, name) in view.frozen for kind in PERSON_KINDS):
         yield finding(code, "error", f"{what} {name} is there but not valid", manifest, *path)
     else:
-        hint = " (not every file was read)" if not view.tree.absence_is_intent else ""
+        hint = _unread(view) or view.hint(PERSON_KINDS, name)
         yield finding(code, "error", f"there is no Trader or Staff {name}{hint}", manifest, *path)
+
+
+def _unread(view: View) -> str:
+    return " (not every file was read)" if not view.tree.absence_is_intent else ""
 
 
 def shared(same: list[Manifest], code: str, what: str, *path: str) -> Iterator[Finding]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -59,3 +60,18 @@ def test_deleting_what_somebody_still_holds_does_not_pass_in_silence(firm: Firm,
         assert firm.idac("apply", "--auto-approve").code in (3, 5)
     assert firm.idac("plan").out.count("No changes. But what stands is not what the manifests say: 2 errors") == 1
     assert firm.holder("anna").login() == 200  # a slip of the pen takes nobody's power away
+
+
+def test_an_auditor_verifies_with_keys_of_their_own(firm: Firm, tmp_path: Path) -> None:
+    firm.trader("anna")
+    firm.apply()
+    own = tmp_path / "trust"
+    shutil.copytree(firm.plans / "trust", own)
+    shutil.rmtree(firm.plans / "trust")
+    assert "idac records verify --trust DIR" in firm.idac("records", "verify", code=1).err
+    assert "verified" in firm.idac("records", "verify", "--trust", str(own), code=0).out
+
+
+def test_an_administrators_token_that_is_none_is_said_to_be_none(firm: Firm) -> None:
+    firm.environ = {**firm.environ, "VAULT_TOKEN": "s.nonsense"}
+    assert "give the token of an administrator, in VAULT_TOKEN" in firm.idac("bootstrap", code=1).err

@@ -44,6 +44,23 @@ def test_every_fault_is_named_with_its_place_and_the_exit_code_is_1(tmp_path: Pa
     assert done.json["valid"] is False
 
 
+def test_a_name_that_is_nearly_right_is_met_with_the_right_one(tmp_path: Path) -> None:
+    root = reference(tmp_path)
+    other = root / "traders/tomas-lind.yaml"
+    text = other.read_text().replace("[rfq-trader]", "[rfq-tradr]")
+    other.write_text(text.replace("supervisor: ines-duarte", "supervisor: ines-duart"))
+    said = idac(root, "validate").out
+    assert "there is no Role rfq-tradr — did you mean `rfq-trader`?" in said
+    assert "there is no Trader or Staff ines-duart — did you mean `ines-duarte`?" in said
+
+
+def test_quiet_leaves_out_what_is_only_for_information(tmp_path: Path) -> None:
+    root = reference(tmp_path)
+    assert "info R14" in idac(root, "validate").out
+    quiet = idac(root, "-q", "validate").out
+    assert "info" not in quiet and "Valid: 15 manifests" in quiet
+
+
 def test_a_manifest_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
     root = reference(tmp_path)
     (root / "traders/broken.yaml").write_text("a: [1, 2\n")

@@ -24,6 +24,8 @@ REFUSALS = (400, 403, 404, 422)  # an answer to a question, not a failure
 # A standby answers 429 to a plain question after its health, which would pass for overload.
 _QUERIES = {"sys/health": "?standbyok=true&perfstandbyok=true"}
 _NOTHING = Answer(404, {"errors": []})
+_ANEW = "run again for a new login; if it is refused again, `idac bootstrap` restores the policies"
+_DENIED = {"administrator": "give the token of an administrator, in VAULT_TOKEN"}
 _NO_ROUTE = ("no handler for route", "route entry not found")
 
 
@@ -201,7 +203,7 @@ class HttpClient:
         if raw.status == 403:
             return Denied(
                 f"the {self.who} login may not {what}: {said}; {self._standing(request)}",
-                remedy="run again for a new login; if it is refused again, `idac bootstrap` restores the policies",
+                remedy=_DENIED.get(self.who, _ANEW),
             )
         if 300 <= raw.status < 400:
             return Rejected(

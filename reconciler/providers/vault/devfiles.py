@@ -28,9 +28,17 @@ def alone(directory: Path) -> Iterator[None]:
     """One command at a time in this directory, which is made when it is not there; the next one waits."""
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     directory.chmod(0o700)
+    _keep_out_of_git(directory)
     with os.fdopen(os.open(directory / "lock", os.O_WRONLY | os.O_CREAT, 0o600), "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+def _keep_out_of_git(directory: Path) -> None:
+    """Everything in here is secret or fleeting: `git add -A` must not take it, whatever repository it lies in."""
+    ignored = directory / ".gitignore"
+    if not ignored.exists():
+        write_private(ignored, "*\n")
 
 
 def configuration(home: Path, storage: Storage, port: int, cluster_port: int) -> dict[str, Any]:

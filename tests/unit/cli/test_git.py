@@ -113,6 +113,35 @@ def test_a_file_that_git_was_told_not_to_look_at_makes_the_tree_dirty(tmp_path: 
     assert revision(where, (".",)).dirty
 
 
+def test_only_what_is_read_makes_the_tree_dirty(tmp_path: Path) -> None:
+    where = repository(tmp_path / "outer")
+    estate = where / "identities"
+    (estate / "traders").mkdir(parents=True)
+    for name in ("idac.yaml", "traders/anna.yaml", "csr.pem"):
+        (estate / name).write_text("x: 1\n")
+    git(where, "add", ".")
+    git(where, "commit", "-qm", "estate")
+    clean = Revision(git(where, "rev-parse", "HEAD"))
+    for name in ("plan.json", "traders/.anna.yaml.swp", "traders/notes.md", ".idac/root-token", "plans/r.json"):
+        (estate / name).parent.mkdir(exist_ok=True)
+        (estate / name).write_text("x")
+    (where / "README.md").write_text("x")
+    assert revision(estate, (".",), {"csr.pem"}) == clean
+    for name in ("traders/new/bob.yaml", "a name with spaces.yml"):
+        (estate / name).parent.mkdir(exist_ok=True)
+        (estate / name).write_text("x: 1\n")
+        assert revision(estate, (".",)).dirty
+        assert not revision(estate, ("roles/",)).dirty
+        (estate / name).unlink()
+    for name in ("idac.yaml", "csr.pem"):
+        (estate / name).write_text("x: 2\n")
+        assert revision(estate, ("traders",), {"csr.pem"}).dirty
+        git(where, "checkout", "-q", f"identities/{name}")
+    (estate / "traders/anna.yaml").unlink()
+    seen = revision(estate, ("traders",))
+    assert (seen.dirty, seen.gone) == (True, ("traders/anna.yaml",))
+
+
 def test_a_broken_index_makes_the_tree_partial(tmp_path: Path) -> None:
     where = repository(tmp_path)
     (where / ".git" / "index").write_bytes(b"nonsense")

@@ -84,6 +84,14 @@ def test_control_characters_in_an_error_are_made_harmless(
     assert capsys.readouterr().err == "idac: a\\u{1b}[2Jb\\u{202e}c\n"
 
 
+def test_a_newcomer_without_an_estate_is_told_how_to_begin(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert front.run(["validate"]) == 1
+    assert "copy identities/ of idac's own repository" in capsys.readouterr().err
+
+
 def test_help_imports_neither_the_pipeline_nor_cryptography() -> None:
     heavy = "('pydantic', 'cryptography', 'yaml', 'reconciler.pipeline', 'rich')"
     code = (
