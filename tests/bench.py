@@ -1,8 +1,8 @@
 """`make bench`: how fast, against the figures of the design, with the server's own ceiling measured beside them.
 
-Figures are of one run on one machine: compare the ratios. Sizes come from the command line: 1000 10000. Every size
-has a server of its own, and its subjects are put there by `idac apply`, as anybody's would be: at 10,000 that takes
-minutes. CPU seconds are less moved by what else the machine does than seconds are.
+Figures are of one run on one machine: compare the ratios, and CPU seconds rather than seconds. Sizes come from the
+command line: 1000 10000. Every size has a server of its own, and its subjects are put there by `idac apply`, as
+anybody's would be: 10,000 take minutes.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ CEILING = 6_400  # reads a second under wrk, with an audit file, where the targe
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What one command took. `cpu` and `server_cpu` are seconds of both cores; `ceiling` is wrk's, just after it."""
+    """What one command took. `cpu` and `server_cpu` are seconds; `ceiling` is what wrk reached just after it."""
 
     command: str
     subjects: int
@@ -124,6 +124,7 @@ def wrk(server: Server) -> float:
         )
     finally:
         script.unlink()
+    time.sleep(1)  # wrk leaves its last requests to a server that still answers and counts them
     found = re.search(r"Requests/sec:\s+([0-9.]+)", done.stdout)
     assert found is not None, done.stdout
     return float(found.group(1))
@@ -141,12 +142,8 @@ def show(rows: Sequence[Row]) -> None:
         )
         figures += f"{row.requests:>10,}{rate:>10,.0f}{row.ceiling:>10,.0f}{share:>10}"
         print(f"{row.command:<10}{figures}  {verdict(row)}")
-    print(
-        "\nCPU: seconds of the command, and of the server meanwhile. Ceiling: reads a second of one entity (wrk)."
-    )
-    print(
-        f"Targets were set where the ceiling was {CEILING:,}; in brackets, what they are at the ceiling found here."
-    )
+    print("\nCPU: seconds of the command, and of the server meanwhile. Ceiling: reads a second by wrk.")
+    print(f"The targets' own ceiling was {CEILING:,}; in brackets, what they are at the ceiling found here.")
     print("\n" + json.dumps([asdict(row) for row in rows]))
 
 
