@@ -264,7 +264,31 @@ def test_another_content_rotates_the_certificate(field: str) -> None:
     assert field in changes[0].reason
 
 
-@pytest.mark.parametrize(("field", "value"), [("delivery", "altered"), ("entity", "id-other")])
+@pytest.mark.parametrize("field", ["spki", "common_name", "uri_san"])
+@pytest.mark.parametrize("own", [True, False], ids=["own-certificate-live", "own-certificate-gone"])
+def test_a_certificate_that_somebody_put_in_place_is_revoked_at_once_and_no_rotation(
+    field: str, own: bool
+) -> None:
+    there = issued(certificate(ANNA))
+    put = replace(there, fields={**there.fields, field: "other", "record": "altered"})
+    state = actual([entity(ANNA), login(ANNA), put, *([orphan(certificate(ANNA))] if own else [])])
+    target = desired(wanted(ANNA), {ANNA: "active"})
+    changes = diff(target, state, NOW)
+    assert said(changes) == [
+        ("contain", "revoke", "ca.certificate/trader/anna/mtls"),
+        ("contain", "update", "ca.crl"),
+        ("grant", "update" if own else "create", "ca.certificate/trader/anna/mtls"),
+    ]
+    (revocation,) = [c for c in changes if c.action == "revoke"]
+    assert revocation.before is not None
+    assert revocation.before[field] == "other"
+    assert revocation.before["serials"] == there.facts["serials"]
+    assert diff(target, advance(state, changes), NOW) == ()
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("delivery", "altered"), ("record", "altered"), ("entity", "id-other")]
+)
 def test_a_tampered_delivery_is_repaired_without_a_new_certificate(field: str, value: str) -> None:
     there = issued(certificate(ANNA))
     state = actual([entity(ANNA), login(ANNA), replace(there, fields={**there.fields, field: value})])
@@ -382,7 +406,9 @@ def worlds(draw: st.DrawFn) -> Actual:
             made = issued(certificate(subject, spki=draw(st.sampled_from(["k1", "k2"]))))
             revoked = draw(st.sampled_from(["no", "no", "ours", "foreign"]))
             serials = made.facts["serials"] if revoked == "no" else []
-            resources.append(replace(made, facts={**made.facts, "revoked": revoked, "serials": serials}))
+            record = draw(st.sampled_from(["intact", "intact", "altered"]))
+            facts = {**made.facts, "revoked": revoked, "serials": serials}
+            resources.append(replace(made, fields={**made.fields, "record": record}, facts=facts))
         if draw(st.booleans()):
             resources.append(orphan(certificate(subject), serial=f"{subject.name[0]}0:00"))
     resources += [policy(n) for n in draw(POLICIES)]
