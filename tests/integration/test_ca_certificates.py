@@ -481,6 +481,41 @@ def test_a_changed_entity_is_written_down_without_a_new_certificate(world: World
     assert world.facts(subject)["serial"] == before
 
 
+def test_dates_that_somebody_wrote_count_for_no_more_than_the_certificate_allows(world: World) -> None:
+    subject, name = world.trader("dated"), "trader.dated.mtls"
+    world.settle()
+    world.wanted[subject] = new_key_and_csr("ignored")[1]
+    world.settle()
+    first = world.facts(subject)
+    path = f"{world.estate.mounts.kv}/metadata/certificates/{name}"
+    far = {
+        "key_since": "2099-01-01T00:00:00Z",
+        "issued_at": "2099-01-01T00:00:00Z",
+        "previous_until": "2099-01-01T00:00:00Z",
+    }
+    custom = {**store.read_entry(world.client, world.estate, name).custom, **far}
+    world.client.write(path, {"custom_metadata": custom})
+
+    (change,) = world.run()
+
+    assert (change.action, change.before and change.before["record"]) == ("update", "altered")
+    mended = world.facts(subject)
+    assert (mended["serial"], mended["previous"]) == (first["serial"], first["previous"])
+    assert mended["key_since"] == mended["issued_at"] == mended["not_before"]
+    assert mended["previous_until"] <= first["previous_until"]
+    assert world.plan() == []
+
+
+def test_an_older_date_that_somebody_wrote_makes_a_key_no_younger(world: World) -> None:
+    subject, name = world.trader("older"), "trader.older.mtls"
+    world.settle()
+    path = f"{world.estate.mounts.kv}/metadata/certificates/{name}"
+    custom = {**store.read_entry(world.client, world.estate, name).custom, "key_since": "2020-01-01T00:00:00Z"}
+    world.client.write(path, {"custom_metadata": custom})
+    world.settle()
+    assert world.facts(subject)["key_since"] == "2020-01-01T00:00:00Z"
+
+
 # ---- leaving ------------------------------------------------------------------------------------------------
 
 
