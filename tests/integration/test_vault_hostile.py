@@ -238,6 +238,14 @@ def test_warnings_that_are_no_list_are_refused(warnings: bytes) -> None:
             door.write("a", {})
 
 
+def test_an_answer_that_leaves_out_what_is_due_is_refused_by_its_name() -> None:
+    with talking(always(GOOD)) as (door, _):
+        found = door.read("sys/auth").data
+        assert (found["a"], found.get("b")) == (1, None)
+        with pytest.raises(Rejected, match="GET sys/auth: the answer does not say 'b'"):
+            found["b"]
+
+
 # -- LISTs that lie ------------------------------------------------------------------------------------
 
 

@@ -13,19 +13,37 @@ from reconciler.providers.vault.wire import Raw
 UNLIKE = "see whether the address is Vault's or OpenBao's, and not a proxy's"
 
 
+class Data(dict[str, Any]):
+    """An answer's `data`. A member that is asked for and was left out is a `Rejected` answer, and no `KeyError`."""
+
+    __slots__ = ("_what",)
+
+    def __init__(self, members: Mapping[str, Any], what: str) -> None:
+        super().__init__(members)
+        self._what = what
+
+    def __missing__(self, name: str) -> Any:
+        raise Rejected(f"{self._what}: the answer does not say {name!r}", remedy=UNLIKE)
+
+
 def document(request: Request, raw: Raw) -> Mapping[str, Any]:
-    """An answer's JSON object of Vault's form. Raises `Rejected` for anything else."""
+    """An answer's JSON object of Vault's form, its `data` as `Data`. Raises `Rejected` for anything else."""
+    what = f"{request.method} {request.path}"
     try:
         body = _DECODER.decode(raw.body.decode())
-        if b"\\ud" in raw.body.lower():  # half a surrogate pair is no text: nothing could print or sign it
+        if (
+            b"\\ud" in raw.body or b"\\uD" in raw.body
+        ):  # half a surrogate pair is no text: nothing could print or sign it
             json.dumps(body, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         body = None
     if not isinstance(body, dict) or not all(isinstance(body.get(n) or form(), form) for n, form in _FORM.items()):
         raise Rejected(
-            f"{request.method} {request.path}: the answer ({raw.status}) is not JSON of Vault's form",
+            f"{what}: the answer ({raw.status}) is not JSON of Vault's form",
             remedy=UNLIKE,
         )
+    if body.get("data"):
+        body["data"] = Data(body["data"], what)
     return body
 
 
