@@ -14,7 +14,7 @@ UNLIKE = "see whether the address is Vault's or OpenBao's, and not a proxy's"
 
 
 class Data(dict[str, Any]):
-    """An answer's `data`. A member that is asked for and was left out is a `Rejected` answer, and no `KeyError`."""
+    """An answer's `data`. Asking for a member that was left out raises `Rejected`, not `KeyError`."""
 
     __slots__ = ("_what",)
 
@@ -31,9 +31,8 @@ def document(request: Request, raw: Raw) -> Mapping[str, Any]:
     what = f"{request.method} {request.path}"
     try:
         body = _DECODER.decode(raw.body.decode())
-        if (
-            b"\\ud" in raw.body or b"\\uD" in raw.body
-        ):  # half a surrogate pair is no text: nothing could print or sign it
+        if b"\\ud" in raw.body or b"\\uD" in raw.body:
+            # Half a surrogate pair is no text: nothing could print or sign it.
             json.dumps(body, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         body = None
