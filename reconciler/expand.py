@@ -79,7 +79,7 @@ def _lifecycles(tree: Tree, today: date) -> tuple[dict[SubjectRef, Lifecycle], d
     for manifest in tree.manifests:
         if isinstance(manifest.spec, SubjectSpec):
             said[manifest.ref].append(manifest.spec.lifecycle(today))
-    for ref, life in tree.invalid:
+    for ref, life, _ in tree.invalid:
         said[ref].append(life(today) if life is not None else ("active", ""))
     sure = {ref: min(lives, key=lambda life: _LESS.index(life[0])) for ref, lives in said.items()}
     valid = {m.ref for m in tree.manifests if isinstance(m.spec, SubjectSpec)}
@@ -98,13 +98,16 @@ def _renames(tree: Tree) -> dict[SubjectRef, SubjectRef]:
 def _grant_policy(tree: Tree, estate: Estate, lifecycles: Mapping[SubjectRef, Lifecycle]) -> Iterator[Resource]:
     """The grant login's own policy. Raises `InvalidInput` when it cannot hold what the estate asks for.
 
-    It lists the roles of suspended subjects too, so that coming back takes no change of the rules.
+    It lists the roles of suspended subjects too, so that coming back takes no change of the rules; and those of
+    invalid manifests, so that a slip of the pen takes none either.
     """
     roles = {ref.name for ref in (*(m.ref for m in tree.manifests), *tree.frozen) if ref.kind == "role"}
+    held = [(m.ref, m.spec.roles) for m in tree.manifests if isinstance(m.spec, SubjectSpec)]
+    held += [(one.ref, one.roles) for one in tree.invalid if roles.intersection(one.roles)]
     combinations: defaultdict[str, set[frozenset[str]]] = defaultdict(set)
-    for manifest in tree.manifests:
-        if isinstance(manifest.spec, SubjectSpec) and lifecycles[manifest.ref] != "left":
-            combinations[manifest.ref.kind].add(frozenset(roles.intersection(manifest.spec.roles)))
+    for ref, names in held:
+        if lifecycles.get(ref) != "left":
+            combinations[ref.kind].add(frozenset(roles.intersection(names)))
     if combinations or roles:
         in_order = {kind: sorted(several, key=sorted) for kind, several in combinations.items()}
         yield vault.grant_policy(estate, in_order)

@@ -13,6 +13,8 @@ from pydantic_core import CoreSchema
 from reconciler.kinds.fields import Name, RelativePath, refuse, unique
 from reconciler.model.manifest import Life, Lifecycle, Spec
 
+MOST_ROLES = 8  # of one subject: the grant login's policy names every subset of them
+
 
 class Key(Spec):
     """Where the private key was born: exactly one of a CSR in git, an HSM token, or the workload itself."""
@@ -49,7 +51,7 @@ class Credential(Spec):
 class SubjectSpec(Spec):
     """Base of the specs of subjects: Trader, Staff, Device, Bot."""
 
-    roles: Annotated[tuple[Name, ...], unique] = Field(default=(), max_length=8)
+    roles: Annotated[tuple[Name, ...], unique] = Field(default=(), max_length=MOST_ROLES)
     credentials: tuple[Credential, ...] = Field(default=(), max_length=16)
 
     @model_validator(mode="after")

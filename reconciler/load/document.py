@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from reconciler import yaml12
 from reconciler.kinds.envelope import Envelope, Metadata
 from reconciler.kinds.registry import KINDS, LATER, Kind
-from reconciler.kinds.subject import SubjectSpec
+from reconciler.kinds.subject import MOST_ROLES, SubjectSpec
 from reconciler.load.words import explain, nearest, shortened
 from reconciler.model.manifest import Finding, Invalid, Manifest, Origin, Spec, SubjectRef
 
@@ -127,9 +127,11 @@ def _told(value: Any) -> SubjectRef | None:
 
 
 def _invalid(ref: SubjectRef, value: dict[str, Any]) -> Invalid:
-    """The document as invalid, with what it still says of the subject's lifecycle."""
+    """The document as invalid, with what it still says of the subject's lifecycle and roles."""
     kind = next((known for name, known in KINDS.items() if name.lower() == ref.kind), None)
     body = value.get("spec")
     if kind is None or not isinstance(body, dict) or not issubclass(kind.spec, SubjectSpec):
         return Invalid(ref)
-    return Invalid(ref, kind.spec.still_says(body))
+    roles = body.get("roles")
+    named = tuple(role for role in roles if isinstance(role, str)) if isinstance(roles, list) else ()
+    return Invalid(ref, kind.spec.still_says(body), named if len(named) <= MOST_ROLES else ())

@@ -89,10 +89,14 @@ class Finding:
 
 
 class Invalid(NamedTuple):
-    """A document that is no valid manifest. `life` is None where its fault leaves the lifecycle in doubt."""
+    """A document that is no valid manifest. `life` is None where its fault leaves the lifecycle in doubt.
+
+    `roles` are what it gives as its subject's: nothing is granted by them, but no rule goes for want of them.
+    """
 
     ref: SubjectRef
     life: Life | None = None
+    roles: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reconciler.kinds.subject import MOST_ROLES
 from reconciler.load import load, load_estate
 from reconciler.model.manifest import SubjectRef, Tree
 from tests.estates import write_estate
@@ -267,3 +268,13 @@ def test_a_file_name_that_is_not_utf_8_is_a_finding_and_hides_nobody(root: Path)
     assert [m.name for m in tree.manifests] == ["a"]
     assert not tree.absence_is_intent
     assert "x\\udcff.yaml:1:1 its name is not UTF-8" in messages(tree)
+
+
+def test_of_an_invalid_manifest_no_more_roles_are_kept_than_a_subject_may_have(root: Path) -> None:
+    for count in (MOST_ROLES, MOST_ROLES + 1):
+        names = [f"r{n}" for n in range(count)]
+        (root / "t.yaml").write_text(
+            f"apiVersion: idac/v1\nkind: Trader\nmetadata: {{name: t}}\nspec: {{roles: {names}}}\n"
+        )
+        (invalid,) = read(root).invalid
+        assert invalid.roles == (tuple(names) if count <= MOST_ROLES else ())
