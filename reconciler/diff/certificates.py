@@ -39,15 +39,16 @@ def converge_certificate(
             yield _change(subject, desired, after, None, "create", "no certificate is in force")
         return
     content = [name for name in CONTENT if name in changed]
+    renewing = not changed and renewal_due(desired, actual, now) and not key_too_old(desired, actual, now)
     if content:
         reason = f"the manifest changed {', '.join(content)}"
         yield _change(subject, desired, after, actual, "rotate", reason, before)
     elif changed:
         yield _change(subject, desired, after, actual, "update", f"repair {', '.join(changed)}", before)
-    elif renewal_due(desired, actual, now) and not key_too_old(desired, actual, now):
+    elif renewing:
         reason = f"renewal is due: the certificate ends {actual.facts['not_after']}"
         yield _change(subject, desired, after, actual, "rotate", reason, routine=True)
-    yield from _end_overlap(subject, actual, now)
+    yield from _end_overlap(subject, actual, now, again=renewing or bool(content))
 
 
 def fits(desired: Resource, orphan: Resource) -> bool:
@@ -83,15 +84,20 @@ def when(text: str) -> datetime:
     return datetime.fromisoformat(text).astimezone(UTC)
 
 
-def _end_overlap(subject: SubjectRef, actual: Resource, now: datetime) -> Iterator[Change]:
+def _end_overlap(subject: SubjectRef, actual: Resource, now: datetime, *, again: bool) -> Iterator[Change]:
+    """The previous certificate goes when its overlap is over, or when the present one is rotated `again`.
+
+    It is routine either way: which of the two it is depends on the time alone.
+    """
     previous, until = actual.facts.get("previous"), actual.facts.get("previous_until")
-    if previous and until and previous in (actual.facts.get("serials") or ()) and now >= when(until):
+    if previous and until and previous in (actual.facts.get("serials") or ()) and (again or now >= when(until)):
+        over = f"; the overlap ended {until}" if now >= when(until) else f" again, before its overlap ends {until}"
         yield Change(
             actual.address,
             subject,
             "revoke",
             "contain",
-            f"superseded; the overlap ended {until}",
+            f"superseded{over}",
             before={"serials": [previous]},
             after={"revoked": True},
             actual=actual,

@@ -39,6 +39,10 @@ class Revoker:
             return True
         raise Rejected(f"the CA does not say that {serial} is revoked", remedy="plan again")
 
+    def is_revoked(self, serial: str) -> bool:
+        """Whether the CA says so."""
+        return _is_revoked(self._read(serial))
+
     def _certificate(self, serial: str, standing: Answer, lost: Callable[[], str]) -> Certificate:
         if standing.found:
             return parsed(standing)

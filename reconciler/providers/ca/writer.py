@@ -87,7 +87,19 @@ class CaWriter:
         # A create or rotate that finds another serial than planned was told before, and got that far.
         if candidate and (change.action == "update" or candidate != planned):
             reused = self._issuing.reuse(desired, candidate, authority)
+        if reused is None and change.action == "rotate":
+            self._retire(change)  # before a new one is signed, which a failure would leave unexplained
         return self._store(change, known, standing, reused or self._issuing.sign(desired, authority))
+
+    def _retire(self, change: Change) -> None:
+        """Of one credential two certificates are good at most. The plan revoked an older one; see to it."""
+        facts = change.actual.facts if change.actual is not None else {}
+        older = [s for s in facts.get("serials") or () if s != facts.get("serial")]
+        alive = [s for s in older if facts.get("serial") in facts["serials"] and not self._revoker.is_revoked(s)]
+        for serial in alive:
+            self._revoker.revoke(serial, str(change.subject), "superseded twice within its overlap")
+        if alive:
+            self._crl.refresh(self._authority(), full=False)
 
     def _store(self, change: Change, known: Known, standing: store.Entry, issued: Issued) -> Fields:
         desired, certificate = desired_of(change), issued.certificate
@@ -118,13 +130,11 @@ class CaWriter:
             return _kept(change, certificate)
         same_key = change.actual is not None and change.actual.fields.get("spki") == certificate.spki
         said = {"issued_at": now, "key_since": _key_since(change) if same_key else now}
-        live = list(facts.get("serials") or ())
+        live, previous = facts.get("serials") or (), facts.get("previous")
         if change.action != "rotate" or facts.get("serial") not in live:
-            return said
-        for older in live:
-            if older != facts["serial"]:
-                self._revoker.revoke(older, str(change.subject), "superseded twice within its overlap")
-                self._crl.refresh(self._authority(), full=False)
+            # Whatever becomes of the present one, one in its overlap stays explained.
+            overlap = {"previous": previous, "previous_until": facts.get("previous_until") or ""}
+            return said | overlap if previous in live else said
         until = datetime.fromisoformat(now) + timedelta(seconds=desired_of(change).facts["overlap"])
         return said | {"previous": facts["serial"], "previous_until": min(rfc3339(until), facts["not_after"])}
 
