@@ -133,7 +133,7 @@ class CaWriter:
         live, previous = facts.get("serials") or (), facts.get("previous")
         if change.action != "rotate" or facts.get("serial") not in live:
             # Whatever becomes of the present one, one in its overlap stays explained.
-            overlap = {"previous": previous, "previous_until": facts.get("previous_until") or ""}
+            overlap = {"previous": str(previous), "previous_until": str(facts.get("previous_until") or "")}
             return said | overlap if previous in live else said
         until = datetime.fromisoformat(now) + timedelta(seconds=desired_of(change).facts["overlap"])
         return said | {"previous": facts["serial"], "previous_until": min(rfc3339(until), facts["not_after"])}
