@@ -12,9 +12,11 @@ from reconciler.model.estate import Estate
 from reconciler.model.manifest import SubjectRef
 from reconciler.model.resource import Fields, Resource
 from reconciler.providers.vault.login import Logins
+from reconciler.providers.vault.ownership import aliases
 from reconciler.providers.vault.policies import grant_document
 from reconciler.providers.vault.reader import VaultReader
 from reconciler.providers.vault.resources import document, entity
+from reconciler.providers.vault.seen import entity_fields
 from reconciler.providers.vault.writer import VaultWriter
 from tests.openbao import Raw, Server, fresh_estate
 from tests.weather import Weather
@@ -38,6 +40,7 @@ class Desk:
     sky: Weather
     logins: Logins
     subject: SubjectRef
+    id: str = ""  # of the entity, once it was made
 
     @property
     def writer(self) -> VaultWriter:
@@ -57,16 +60,24 @@ class Desk:
     def shown(self) -> dict[str, Any]:
         return self.admin.ok("GET", self.path).data
 
+    def seen(self) -> Resource:
+        """The entity as the reader sees it now, among all others."""
+        found = VaultReader(self.logins.client("plan"), self.estate).observe().resources
+        return next(r for r in found if r.address == f"vault.entity/{self.subject}")
+
     def actual(self) -> Resource:
-        """The entity as the reader sees it now."""
-        seen = VaultReader(self.logins.client("plan"), self.estate).observe().resources
-        return next(r for r in seen if r.address == f"vault.entity/{self.subject}")
+        """The same, read alone: by its id, since somebody may have renamed it."""
+        shown = self.admin.ok("GET", f"identity/entity/id/{self.id}").data
+        facts = {"id": self.id, "alias_ids": aliases(shown)}
+        return Resource(f"vault.entity/{self.subject}", self.subject, entity_fields(shown), facts)
 
     def change(self, action: Action, phase: Phase, **more: Any) -> Change:
         return Change(f"vault.entity/{self.subject}", self.subject, action, phase, "because", **more)
 
     def create(self, *roles: str) -> Fields:
-        return self.writer.apply(self.change("create", "grant", desired=self.wanted(*roles)), {})
+        made = self.writer.apply(self.change("create", "grant", desired=self.wanted(*roles)), {})
+        self.id = str(made["id"])
+        return made
 
     def disabling(self, actual: Resource, state: str = "containing") -> Change:
         return self.change("update", "contain", after={"disabled": True, "state": state}, actual=actual)

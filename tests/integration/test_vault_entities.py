@@ -64,7 +64,8 @@ def test_a_new_entity_has_what_was_asked_for_and_nothing_else(desk: Desk) -> Non
     assert made["id"] == shown["id"]
     assert list(made["alias_ids"]) == [f"{desk.estate.mounts.cert}:{desk.subject.principal}"]
     assert (shown["policies"], shown["disabled"]) == ([f"{desk.estate.prefix}role-a"], False)
-    assert desk.actual().fields == desk.wanted("a").fields
+    assert desk.seen() == desk.actual()
+    assert desk.seen().fields == desk.wanted("a").fields
 
 
 def test_creating_it_twice_makes_one(desk: Desk) -> None:

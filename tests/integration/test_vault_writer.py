@@ -24,7 +24,7 @@ from reconciler.providers.vault.ownership import aliases, judge
 from reconciler.providers.vault.prover import CAPABILITIES, VaultProver
 from reconciler.providers.vault.reader import VaultReader
 from reconciler.providers.vault.resources import cert_login, role_policy
-from reconciler.providers.vault.seen import certificate_digest
+from reconciler.providers.vault.seen import certificate_digest, login_fields
 from reconciler.providers.vault.tokens import LOOKUP, is_gone
 from tests.firm import Firm
 from tests.integration.desk import Desk, with_roles
@@ -136,8 +136,8 @@ def login_path(desk: Desk) -> str:
 
 
 def login_actual(desk: Desk) -> Resource:
-    seen = VaultReader(desk.logins.client("plan"), desk.estate).observe().resources
-    return next(r for r in seen if r.address == f"vault.login/{desk.subject}/mtls")
+    fields = login_fields(desk.admin.ok("GET", login_path(desk)).data)
+    return Resource(f"vault.login/{desk.subject}/mtls", desk.subject, fields)
 
 
 def test_a_login_role_is_made_and_deleted_and_each_can_be_told_twice(desk: Desk, known: Known) -> None:
