@@ -17,9 +17,11 @@ from reconciler.errors import Denied, IdacError, Overloaded, Refused, Rejected, 
 from reconciler.model.estate import Estate
 from reconciler.providers.vault.lock import KvLock, use_plan
 from reconciler.providers.vault.login import Logins
+from tests.firm import Firm
 from tests.integration.vault_world import (
     accessors,
     entry,
+    environ,
     held_by,
     lock_path,
     locked,
@@ -414,6 +416,25 @@ def test_a_renewal_and_a_login_at_the_same_moment_do_not_wait_for_each_other(est
         renewal = pool.submit(lock.alive)
         renewal.result(20)
         assert login.result(20).who == "grant"
+
+
+def test_a_run_whose_lock_is_taken_half_way_stops_and_leaves_the_rest_to_the_next(
+    firm: Firm, sky: Weather, openbao: Server, admin: Raw
+) -> None:
+    for name in ("anna", "bob"):
+        firm.trader(name)
+    firm.environ = {"VAULT_ADDR": sky.address, "VAULT_MAX_RETRIES": "1"}
+    with runner(firm.estate, openbao) as thief:
+        stale = with_expiry(firm.estate, "0s")
+        sky.fault("(POST|PUT) .*pki/sign/", times=1, then=lambda: locked(thief, stale, "run-2"))
+        done = firm.idac("apply", "--auto-approve")
+        assert (done.code, "taken over by another run" in done.err) == (3, True), done.err
+        assert entry(admin, firm.estate)["run"] == "run-2"
+        assert not admin.list(f"{firm.estate.mounts.pki}/certs/revoked").keys
+        write_entry(admin, firm.estate, {"state": "free"})
+    firm.environ = environ(openbao)
+    firm.apply()
+    assert firm.plan()["changes"] == []
 
 
 # -- giving back --------------------------------------------------------------------------------------
