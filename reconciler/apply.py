@@ -50,6 +50,7 @@ class Hands:
     journal: Journal
     clock: Callable[[], str]  # RFC 3339 UTC
     alive: Callable[[], None] = lambda: None  # raises when the run's lock was lost
+    barred: Callable[[Change], str] = lambda change: ""  # why a grant must not be attempted any more
     progress: Callable[[Outcome], None] = lambda outcome: None
     workers: int = 8
 
@@ -140,6 +141,8 @@ def _hindrance(state: _State, change: Change) -> str:
         return "a change to the rules failed, and nothing is granted under rules that do not stand"
     if change.phase == "grant" and change.group in state.broken:
         return "an earlier step for the same subject failed"
+    if change.phase == "grant" and (barred := state.hands.barred(change)):
+        return barred
     if change.closes:
         return _open(state, change)
     return ""

@@ -10,12 +10,13 @@ import reconciler.providers.ca.resources as ca
 import reconciler.providers.vault.resources as vault
 from reconciler.errors import CryptoError, InvalidInput
 from reconciler.kinds.expansion import World
+from reconciler.kinds.person import Person
 from reconciler.kinds.registry import KINDS
 from reconciler.kinds.subject import SubjectSpec
 from reconciler.memory import uncollected
 from reconciler.model.estate import Estate
 from reconciler.model.manifest import Finding, Lifecycle, SubjectRef, Tree
-from reconciler.model.resource import Address, Desired, Resource
+from reconciler.model.resource import Address, Core, Desired, Resource
 from reconciler.model.words import few
 from reconciler.x509 import read_csr
 
@@ -42,6 +43,7 @@ def _expand(tree: Tree, estate: Estate, today: date) -> Desired:
     frozen = {ref for ref in doubtful if lifecycles.get(ref, "active") == "active"}
     resources: dict[Address, Resource] = {}
     findings: list[Finding] = []
+    cores: dict[SubjectRef, Core] = {}
     for subjects in (False, True):  # rules first: what refers to a rule that does not hold up is not expanded
         manifests = {m.ref: m for m in tree.manifests if m.ref not in frozen}
         world = World(estate, manifests, tree.files, tree.unread_files)
@@ -55,6 +57,8 @@ def _expand(tree: Tree, estate: Estate, today: date) -> Desired:
                 resources.update((r.address, r) for r in made.resources)
             else:
                 frozen.add(ref)
+                if isinstance(manifest.spec, SubjectSpec):
+                    cores[ref] = _core(estate, ref, manifest.spec)
     shared = _shared_keys(resources.values(), tree, lifecycles)
     resources["ca.crl"] = ca.crl()
     try:
@@ -70,7 +74,21 @@ def _expand(tree: Tree, estate: Estate, today: date) -> Desired:
         absence_is_intent=tree.absence_is_intent,
         findings=(*findings, *shared),
         reasons=reasons,
+        former=_former(tree),
+        persons={m.ref: m.spec.person_id for m in tree.manifests if isinstance(m.spec, Person)},
+        cores=cores,
     )
+
+
+def _core(estate: Estate, ref: SubjectRef, spec: SubjectSpec) -> Core:
+    """What a manifest says without doubt, though something else about it does not hold up."""
+    return Core(vault.entity(estate, ref, spec.roles), frozenset(c.name for c in spec.credentials))
+
+
+def _former(tree: Tree) -> dict[SubjectRef, tuple[SubjectRef, ...]]:
+    """Every name that a manifest says was its subject's, whether or not it makes a rename: holds follow them."""
+    renamed = (m for m in tree.manifests if m.previously)
+    return {m.ref: tuple(SubjectRef(m.ref.kind, old) for old in m.previously) for m in renamed}
 
 
 def _lifecycles(tree: Tree, today: date) -> tuple[dict[SubjectRef, Lifecycle], dict[SubjectRef, str]]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from reconciler.errors import IdacError, Rejected, TargetError
 from reconciler.memory import uncollected
 from reconciler.model.manifest import Finding, SubjectRef
-from reconciler.model.resource import Actual, Address, Hold, Observation, Resource, Value
+from reconciler.model.resource import Actual, Address, Hold, Observation, Resource, Revocation, Value
 from reconciler.providers.protocol import Reader
 
 
@@ -24,6 +24,9 @@ def _observe(readers: Sequence[Reader]) -> Actual:
     foreign: list[Finding] = []
     target: dict[str, Value] = {}
     unavailable: dict[str, str] = {}
+    revocations: list[Revocation] = []
+    answered: dict[SubjectRef, str] = {}
+    distrusted: dict[str, str] = {}
     failure: IdacError | None = None
     for reader in readers:
         try:
@@ -37,9 +40,22 @@ def _observe(readers: Sequence[Reader]) -> Actual:
         unmanaged += seen.unmanaged
         foreign += seen.foreign
         target.update(seen.target)
+        revocations += seen.revocations
+        answered.update(seen.answered)
+        distrusted.update(seen.distrusted)
     if failure is not None and len(unavailable) == len(readers):
         raise failure
-    return Actual(resources, holds, tuple(sorted(unmanaged)), tuple(foreign), target, unavailable)
+    return Actual(
+        resources,
+        holds,
+        tuple(sorted(unmanaged)),
+        tuple(foreign),
+        target,
+        unavailable,
+        tuple(sorted(revocations, key=lambda r: r.serial)),
+        answered,
+        distrusted,
+    )
 
 
 def _add(resources: dict[Address, Resource], seen: Observation) -> None:

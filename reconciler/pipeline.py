@@ -16,6 +16,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from reconciler.apply import Execution, Hands, apply
+from reconciler.barrier import Barrier
 from reconciler.diff import diff, lift
 from reconciler.expand import expand
 from reconciler.model.estate import Estate
@@ -28,6 +29,7 @@ from reconciler.observe import observe
 from reconciler.plan import plan
 from reconciler.providers.protocol import Connection, Reader
 from reconciler.review import release_scope, require_allowed
+from reconciler.rules.emergencies import aftermath
 from reconciler.rules.estate import check
 from reconciler.rules.groups import outside_power
 from reconciler.rules.guards import judge
@@ -52,6 +54,7 @@ class Sight:
 
     plan: Plan
     actual: Actual
+    desired: Desired
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,18 +93,23 @@ def make_plan(estate: Estate, wanted: Wanted, readers: Sequence[Reader], now: da
     actual = observe(readers)
     changes = diff(desired, actual, now)
     findings = (*wanted.findings, *actual.foreign, *outside_power(actual))
+    findings += aftermath(changes, desired, actual)
     guards = judge(changes, desired, actual, estate, tree, findings)
-    return Sight(plan(changes, actual, estate, tree, findings, guards), actual)
+    return Sight(plan(changes, actual, estate, tree, findings, guards), actual, desired)
 
 
-def plan_release(estate: Estate, tree: Tree, readers: Sequence[Reader], subject: SubjectRef, reason: str) -> Sight:
-    """The plan that lifts the hold on one subject, and does nothing else; its scope says so.
+def plan_release(
+    estate: Estate, tree: Tree, readers: Sequence[Reader], subject: SubjectRef, reason: str, now: datetime
+) -> Sight:
+    """The plan that lifts the hold on one subject, under all its names, and does nothing else; its scope says so.
 
     Raises `Refused` when nobody holds the subject.
     """
+    desired = expand(tree, estate, now.date())
     actual = observe(readers)
+    changes = lift(subject, reason, desired, actual)
     scope = release_scope(subject, reason)
-    return Sight(plan([lift(subject, reason, actual)], actual, estate, tree, (), (), scope), actual)
+    return Sight(plan(changes, actual, estate, tree, (), (), scope), actual, desired)
 
 
 def apply_plan(sight: Sight, ticket: PlanTicket, run: Run, workshop: Workshop) -> tuple[RunResult, RecordRef]:
@@ -130,6 +138,7 @@ def apply_plan(sight: Sight, ticket: PlanTicket, run: Run, workshop: Workshop) -
             journal=journal,
             clock=workshop.clock,
             alive=lock.alive,
+            barred=Barrier(sight.desired, sight.actual, connection.holds),
             progress=workshop.progress,
         )
         done = apply(fresh, hands, known)

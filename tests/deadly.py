@@ -10,6 +10,7 @@ from typing import Self
 
 from reconciler.cli.context import Context
 from reconciler.model.estate import Estate
+from reconciler.model.resource import Hold
 from reconciler.providers.protocol import AnswerHook, CallHook, Connection, Prover, Reader, RunLock, Writer
 from tests.firm import Firm
 
@@ -38,6 +39,9 @@ class Deadly:
 
     def lock(self, run_id: str) -> RunLock:
         return self.inner.lock(run_id)
+
+    def holds(self) -> Sequence[Hold]:
+        return self.inner.holds()
 
     def use_plan(self, plan_id: str, run_id: str) -> None:
         self.inner.use_plan(plan_id, run_id)

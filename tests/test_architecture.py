@@ -56,11 +56,13 @@ ARROWS: dict[str, set[str]] = {
     "rules": {"kinds", "memory"},  # they read the specs
     "plan": {"canonical"},
     "review": set(),
+    "barrier": {"diff"},  # whom a hold follows to is one question, before a run and during it
     "apply": {"providers/protocol"},
     "render": {"canonical"},
     "ledger": {"canonical", "x509", "clock"},
     "pipeline": {
-        "load", "expand", "observe", "diff", "rules", "plan", "review", "apply", "ledger", "providers/protocol"
+        "load", "expand", "observe", "diff", "rules", "plan", "review", "apply", "barrier", "ledger",
+        "providers/protocol",
     },
     "cli": {
         "pipeline", "render", "ledger", "providers/registry", "providers/protocol", "load", "canonical", "kinds",

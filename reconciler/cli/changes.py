@@ -78,7 +78,7 @@ def release(context: Context, *, subject: str, reason: str, out: str, auto_appro
         _require_auto_approve(estate, f"release {held} --reason …")
         return _release(context, estate, held, why, None)
     with context.connection(estate) as connection, looking(context, connection.readers()) as readers:
-        fresh = plan_release(estate, context.tree(estate), readers, held, why).plan
+        fresh = plan_release(estate, context.tree(estate), readers, held, why, now()).plan
     _show(context, fresh, new_ticket(estate), out)
     return 0
 
@@ -88,7 +88,7 @@ def _release(context: Context, estate: Estate, held: SubjectRef, why: str, store
     with context.connection(estate) as connection:
         with looking(context, connection.readers()) as readers:
             try:
-                sight = plan_release(estate, tree, readers, held, why)
+                sight = plan_release(estate, tree, readers, held, why, now())
             except Refused as gone:
                 if stored is None:
                     raise

@@ -31,7 +31,7 @@ def converge_certificate(
         # Not a rotation: whoever put that certificate there must not have it for an overlap's time.
         yield from revoke(subject, actual, "its record was altered to name another certificate", before)
         actual = None
-    if actual is None or actual.facts.get("revoked") == "ours":
+    if actual is None or actual.facts.get("revoked") in ("ours", "foreign"):  # a foreign one was released since
         orphan = next((o for o in orphans if fits(desired, o)), None)
         if orphan is not None:
             yield _change(subject, desired, after, orphan, "update", "adopt what a crash left behind")

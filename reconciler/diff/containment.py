@@ -4,19 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from reconciler.diff.holds import Held
 from reconciler.model.change import Change
 from reconciler.model.manifest import SubjectRef
-from reconciler.model.resource import Actual, Fields, Hold, Resource
+from reconciler.model.resource import Fields, Hold, Resource
 
 
 def contain(
-    subject: SubjectRef | None, resources: Sequence[Resource], why: str, *, remove: bool, sealed: bool
+    subject: SubjectRef | None,
+    resources: Sequence[Resource],
+    why: str,
+    *,
+    remove: bool,
+    sealed: bool,
+    reopened: bool = False,
 ) -> Iterator[Change]:
     """Disable the entity, delete logins, revoke certificates and tokens; last, delete or seal the entity.
 
     `remove` deletes the entity at the end (a leaver); otherwise it stays disabled with its state sealed as
     `contained` (suspension, hold), which apply writes only once every proof holds. `sealed` is false when
-    a system could not be seen: then the last step waits for a later plan.
+    a system could not be seen: then the last step waits for a later plan. `reopened`: a hold is about to be
+    written on the entity, so it must be sealed again.
     """
     entity = next((r for r in resources if r.type == "vault.entity"), None)
     settled = entity is not None and entity.fields["disabled"] and entity.fields["state"] == "contained"
@@ -25,7 +33,7 @@ def contain(
         work.append(_disable(subject, entity, why))
     work += [_delete_login(subject, r, why) for r in resources if r.type == "vault.login"]
     work += [c for r in resources if r.type == "ca.certificate" for c in revoke(subject, r, why)]
-    if entity is not None and (work or remove or not settled):
+    if entity is not None and (work or remove or reopened or not settled):
         work.append(_revoke_tokens(subject, entity, why))
         if sealed:
             work.append(_delete_entity(subject, entity, why) if remove else _seal(subject, entity, why))
@@ -50,24 +58,23 @@ def revoke(
     )
 
 
-def hold(subject: SubjectRef, why: str, entity: Resource | None) -> Change:
-    """Mark the subject so that nothing is granted to it until somebody releases it."""
+def hold(subject: SubjectRef, held: Held, standing: Hold | None, entity: Resource | None) -> Change:
+    """Mark the subject so that nothing is granted to it until somebody releases it.
+
+    What is known of the person is noted with it, so that the hold follows them under another name.
+    """
+    revoked = [{"serial": r.serial, "spki": r.spki, "at": r.at} for r in held.revoked if r.spki]
+    noted = {"person": held.hold.person, "keys": sorted(held.hold.keys), "revoked": revoked}
     return Change(
         f"vault.entity/{subject}",
         subject,
         "hold",
         "contain",
-        why,
-        before={"hold": None},
-        after={"hold": why},
+        held.reason,
+        before={"hold": standing.reason if standing is not None else None},
+        after={"hold": held.reason, **{name: value for name, value in noted.items() if value}},
         actual=entity,
     )
-
-
-def held(actual: Actual, subject: SubjectRef, previously: SubjectRef | None) -> Hold | None:
-    """The hold on a subject. A hold follows its subject through a rename."""
-    found = actual.holds.get(subject)
-    return found or (actual.holds.get(previously) if previously else None)
 
 
 def _disable(subject: SubjectRef | None, entity: Resource, why: str) -> Change:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -12,7 +12,7 @@ from reconciler.diff.compare import answered, differing, resolve
 from reconciler.diff.containment import contain, revoke
 from reconciler.model.change import Change, Phase
 from reconciler.model.manifest import SubjectRef
-from reconciler.model.resource import Actual, Address, Fields, Resource
+from reconciler.model.resource import Actual, Address, Core, Fields, Resource
 
 UNEXPLAINED = "no manifest explains it"
 # A live entity's lists: what is there and not desired is power to take away.
@@ -41,11 +41,23 @@ def converge(
             case "vault.entity":
                 yield from _converge_entity(subject, resource, after, there)
             case _:
-                yield from _converge_login(subject, resource, after, there)
+                yield from _converge_login(subject, resource, after, there, found)
     wanted_addresses = {r.address for r in wanted}
     for extra in present:
         if extra.address not in wanted_addresses and extra.address not in adopted:
             yield from _remove(subject, extra)
+
+
+def narrow(subject: SubjectRef, core: Core | None, present: Sequence[Resource]) -> Iterator[Change]:
+    """For a subject whose manifest has a fault: take what it no longer asks for all the same, and give nothing."""
+    if core is None:
+        return
+    for resource in present:
+        credential = resource.address.rsplit("/", 1)[-1]
+        if resource.type == "vault.entity":
+            yield from _narrow_entity(subject, core.entity, core.entity.fields, resource)
+        elif "/orphan/" not in resource.address and credential not in core.credentials:
+            yield from _remove(subject, resource)
 
 
 def _remove(subject: SubjectRef, extra: Resource) -> Iterator[Change]:
@@ -64,6 +76,17 @@ def _converge_entity(
     if actual is None:
         yield _change(subject, desired, after, None, "grant", "the manifest asks for it")
         return
+    narrowed = yield from _narrow_entity(subject, desired, after, actual)
+    _, more = differing(narrowed, after)
+    if more:
+        onward = replace(actual, fields=narrowed)
+        yield _change(subject, desired, after, onward, "grant", _widening(actual, more))
+
+
+def _narrow_entity(
+    subject: SubjectRef, desired: Resource, after: Fields, actual: Resource
+) -> Generator[Change, None, dict[str, Any]]:
+    """Take what is not desired; the fields that then stand."""
     narrowed: dict[str, Any] = dict(actual.fields)
     for name in POWER:
         narrowed[name] = [v for v in actual.fields[name] if v in after[name]]
@@ -71,17 +94,21 @@ def _converge_entity(
     if less:
         reason = "; ".join(f"no longer in {n}: {', '.join(_lost(before[n], less[n]))}" for n in less)
         yield _change(subject, desired, narrowed, actual, "contain", reason)
-    _, more = differing(narrowed, after)
-    if more:
-        onward = replace(actual, fields=narrowed)
-        yield _change(subject, desired, after, onward, "grant", _widening(actual, more))
+    return narrowed
 
 
 def _converge_login(
-    subject: SubjectRef, desired: Resource, after: Fields, actual: Resource | None
+    subject: SubjectRef,
+    desired: Resource,
+    after: Fields,
+    actual: Resource | None,
+    found: Mapping[Address, Resource],
 ) -> Iterator[Change]:
     if actual is None:
-        yield _change(subject, desired, after, None, "grant", "the manifest asks for it")
+        certificate = found.get(desired.address.replace("vault.login/", "ca.certificate/", 1))
+        gone = certificate is not None and certificate.facts.get("serials")
+        why = "it is gone while its certificate is in force: a run broke off, or somebody deleted it by hand"
+        yield _change(subject, desired, after, None, "grant", why if gone else "the manifest asks for it")
         return
     before, changed = differing(actual.fields, after)
     if not changed:

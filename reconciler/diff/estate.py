@@ -7,14 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from reconciler.diff.compare import answered, differing, resolve
-from reconciler.diff.containment import contain, held, hold
-from reconciler.diff.convergence import UNEXPLAINED, converge
-from reconciler.diff.holds import foreign_containment
+from reconciler.diff.containment import contain, hold
+from reconciler.diff.convergence import UNEXPLAINED, converge, narrow
+from reconciler.diff.holds import BySubject, Held, judge_holds
 from reconciler.model.change import Change, Phase
 from reconciler.model.manifest import SubjectRef
 from reconciler.model.resource import Actual, Desired, Resource
-
-BySubject = Mapping[SubjectRef | None, Sequence[Resource]]
 
 
 def diff(desired: Desired, actual: Actual, now: datetime) -> tuple[Change, ...]:
@@ -23,8 +21,9 @@ def diff(desired: Desired, actual: Actual, now: datetime) -> tuple[Change, ...]:
     `now` decides only what is routine (renewals, ended overlaps, a stale CRL), never what is reviewed.
     """
     wanted, present = _by_subject(desired.resources.values()), _by_subject(actual.resources.values())
-    subjects = {s for s in (*desired.lifecycles, *present) if s is not None} - desired.frozen
-    changes = [c for s in sorted(subjects) for c in _subject(s, desired, actual, wanted, present, now)]
+    held = judge_holds(desired, actual, present)
+    subjects = {s for s in (*desired.lifecycles, *desired.frozen, *present, *held) if s is not None}
+    changes = [c for s in sorted(subjects) for c in _subject(s, desired, actual, wanted, present, held, now)]
     changes += _strays(present.get(None, ()), actual)
     changes += _rules(wanted.get(None, ()), present.get(None, ()), desired, actual)
     changes += _crl(desired, actual, changes)
@@ -39,29 +38,34 @@ def _by_subject(resources: Iterable[Resource]) -> BySubject:
 
 
 def _subject(
-    subject: SubjectRef, desired: Desired, actual: Actual, wanted: BySubject, present: BySubject, now: datetime
+    subject: SubjectRef,
+    desired: Desired,
+    actual: Actual,
+    wanted: BySubject,
+    present: BySubject,
+    holds: Mapping[SubjectRef, Held],
+    now: datetime,
 ) -> Iterator[Change]:
-    lifecycle = desired.lifecycles.get(subject)
-    resources = present.get(subject, ())
-    all_seen = not actual.unavailable
-    if lifecycle is None and not desired.absence_is_intent:
-        return
-    if lifecycle is None or lifecycle == "left":
-        why = desired.reasons.get(subject) or _departure(subject, desired)
-        yield from contain(subject, resources, why, remove=True, sealed=all_seen)
-        return
-    entity = next((r for r in resources if r.type == "vault.entity"), None)
-    standing = held(actual, subject, desired.previously.get(subject))
-    emergency = ""
-    if lifecycle == "active" and standing is None:
-        emergency = foreign_containment(resources, all_seen=all_seen)
-        if emergency:
-            yield hold(subject, emergency, entity)
-    if lifecycle == "suspended" or standing is not None or emergency:
-        why = desired.reasons.get(subject) or emergency or (f"on hold since {standing.at}" if standing else "")
-        yield from contain(subject, resources, why, remove=False, sealed=all_seen)
-        return
-    yield from converge(subject, wanted.get(subject, ()), resources, actual, now)
+    """One subject's changes. An emergency is recorded whatever the manifest says, or whether there is one."""
+    resources, held = present.get(subject, ()), holds.get(subject)
+    frozen = subject in desired.frozen
+    doubtful = frozen or (subject not in desired.lifecycles and not desired.absence_is_intent)
+    lifecycle = "active" if doubtful else desired.lifecycles.get(subject, "left")
+    if held is not None and held.record:
+        entity = next((r for r in resources if r.type == "vault.entity"), None)
+        yield hold(subject, held, actual.holds.get(subject), entity)
+    why = desired.reasons.get(subject, "")
+    sealed = not actual.unavailable
+    if lifecycle == "left":
+        yield from contain(subject, resources, why or _departure(subject, desired), remove=True, sealed=sealed)
+    elif held is not None or lifecycle == "suspended":
+        why = held.reason if held is not None and not why else why
+        reopened = held is not None and held.record
+        yield from contain(subject, resources, why, remove=False, sealed=sealed, reopened=reopened)
+    elif frozen:
+        yield from narrow(subject, desired.cores.get(subject), resources)
+    elif not doubtful:
+        yield from converge(subject, wanted.get(subject, ()), resources, actual, now)
 
 
 def _departure(subject: SubjectRef, desired: Desired) -> str:

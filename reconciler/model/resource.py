@@ -46,12 +46,35 @@ class Resource:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Somebody contained this subject and nobody has released it."""
+    """Somebody contained this subject and nobody has released it.
+
+    A hold follows the person: `person` (the manifest's personId) and `keys` (SPKIs) are theirs as known then.
+    """
 
     subject: SubjectRef
     reason: str
     by: str
     at: str  # RFC 3339, UTC
+    person: str = ""
+    keys: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Revocation:
+    """A certificate that somebody else revoked, or had cert auth refuse. `subject` is by its common name."""
+
+    serial: str
+    subject: SubjectRef | None
+    spki: str
+    at: str  # RFC 3339, UTC: when the CA revoked it; "" when it is only refused at login
+
+
+@dataclass(frozen=True, slots=True)
+class Core:
+    """What the manifest of a frozen subject says without doubt: enough to take away what it no longer asks for."""
+
+    entity: Resource  # with the desired policies
+    credentials: frozenset[str]  # names
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +88,11 @@ class Desired:
     absence_is_intent: bool = True
     findings: tuple[Finding, ...] = ()
     reasons: Mapping[SubjectRef, str] = field(default_factory=dict)  # why suspended or left
+    former: Mapping[SubjectRef, tuple[SubjectRef, ...]] = field(
+        default_factory=dict
+    )  # every former name, free or not
+    persons: Mapping[SubjectRef, str] = field(default_factory=dict)  # personId
+    cores: Mapping[SubjectRef, Core] = field(default_factory=dict)  # of frozen subjects
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +103,9 @@ class Observation:
     holds: tuple[Hold, ...] = ()
     unmanaged: tuple[str, ...] = ()  # seen, not ours, never touched
     foreign: tuple[Finding, ...] = ()  # another estate's mark, or an alias held by another entity
+    revocations: tuple[Revocation, ...] = ()  # by somebody else
+    answered: Mapping[SubjectRef, str] = field(default_factory=dict)  # up to when its revocations were released
+    distrusted: Mapping[str, str] = field(default_factory=dict)  # SPKI that somebody else revoked -> when
     target: Fields = field(
         default_factory=dict
     )  # identity of the target: cluster id, mount accessors, issuer SPKI
@@ -90,3 +121,6 @@ class Actual:
     foreign: tuple[Finding, ...] = ()
     target: Fields = field(default_factory=dict)
     unavailable: Mapping[str, str] = field(default_factory=dict)
+    revocations: tuple[Revocation, ...] = ()
+    answered: Mapping[SubjectRef, str] = field(default_factory=dict)
+    distrusted: Mapping[str, str] = field(default_factory=dict)

@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol, Self
 from reconciler.errors import Rejected
 from reconciler.model.change import Change
 from reconciler.model.outcome import Proof
-from reconciler.model.resource import Address, Fields, Observation, Resource
+from reconciler.model.resource import Address, Fields, Hold, Observation, Resource
 from reconciler.model.secret import Secret
 
 # Facts learned before a change: from the observation, then from the evidence of changes already applied.
@@ -155,6 +155,10 @@ class Connection(Protocol):
 
     def lock(self, run_id: str) -> RunLock:
         """The estate's run lock, for this run."""
+        ...
+
+    def holds(self) -> Sequence[Hold]:
+        """The holds as they stand now, as planner. Raises a `TargetError` when they cannot be read."""
         ...
 
     def use_plan(self, plan_id: str, run_id: str) -> None:

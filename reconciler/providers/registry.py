@@ -9,6 +9,7 @@ from typing import Self
 from reconciler.clock import stamp
 from reconciler.errors import InvalidInput
 from reconciler.model.estate import Estate
+from reconciler.model.resource import Hold
 from reconciler.model.secret import Secret
 from reconciler.providers.ca.bootstrap import bootstrap_ca
 from reconciler.providers.ca.prover import CaProver
@@ -82,6 +83,10 @@ class ServerConnection:
         self._run_id = run_id
         self._lock = KvLock(self._logins, self._estate, run_id)
         return self._lock
+
+    def holds(self) -> Sequence[Hold]:
+        """The holds as they stand now, as planner."""
+        return VaultReader(self._logins.client("plan"), self._estate).holds()
 
     def use_plan(self, plan_id: str, run_id: str) -> None:
         """Note on the server that this plan is being applied. Raises `Stale` if it ever was."""

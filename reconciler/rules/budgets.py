@@ -70,10 +70,12 @@ def removals(
 def holds(changes: Sequence[Change], desired: Desired, actual: Actual, estate: Estate) -> Iterator[Guard]:
     """G09: how many subjects may be put on hold. What a missing entity alone suggests is the less sure."""
     new = [c for c in changes if c.action == "hold" and c.subject is not None]
-    active = [(c.subject, c) for c in new if c.subject and desired.lifecycles.get(c.subject) == "active"]
+    standing = {r.subject for r in actual.resources.values() if r.subject is not None and _counts(r)}
+    # A hold that follows to a new name takes nothing from it yet: that is not what a budget is about.
+    counted = [(c.subject, c) for c in new if c.subject in standing]
+    active = [(s, c) for s, c in counted if s and desired.lifecycles.get(s) == "active"]
     sure = {s: "seen contained" for s, c in active if c.actual is not None}
     concluded = {s: "entity missing" for s, c in active if c.actual is None}
-    standing = {r.subject for r in actual.resources.values() if r.subject is not None and _counts(r)}
     words = "would be put on hold"
     yield from _judge("G09", words, _Counted(sure, concluded), standing, estate, MEND_HOLDS)
 
@@ -124,8 +126,10 @@ class _Scales:
 
     def loss(self, subject: SubjectRef, resources: Sequence[Resource]) -> str:
         """How a subject loses all it has; empty when it keeps something, or when nothing is done to it."""
-        if subject in self.desired.frozen:
-            return ""
+        if subject in self.desired.frozen:  # it is narrowed at most, as far as its manifest leaves no doubt
+            core = self.desired.cores.get(subject)
+            bare = core is not None and not core.entity.fields["policies"]
+            return "stripped of all roles" if bare and "roles" in _powers(resources) else ""
         lifecycle = self.desired.lifecycles.get(subject)
         if lifecycle in ("left", "suspended"):
             return lifecycle

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -23,6 +24,7 @@ class Crl:
     this_update: str
     next_update: str
     serials: frozenset[str]
+    times: Mapping[str, str] = field(default_factory=dict)  # serial -> when it was revoked, RFC 3339 UTC
 
 
 def read_crl(data: bytes, issuer_pem: str) -> Crl:
@@ -44,10 +46,6 @@ def read_crl(data: bytes, issuer_pem: str) -> Crl:
         base = crl.extensions.get_extension_for_class(x509.DeltaCRLIndicator).value.crl_number
     except x509.ExtensionNotFound:
         base = None
-    return Crl(
-        number,
-        base,
-        rfc3339(crl.last_update_utc),
-        rfc3339(crl.next_update_utc),
-        frozenset(colons(revoked.serial_number) for revoked in crl),
-    )
+    times = {colons(revoked.serial_number): rfc3339(revoked.revocation_date_utc) for revoked in crl}
+    ends = rfc3339(crl.last_update_utc), rfc3339(crl.next_update_utc)
+    return Crl(number, base, *ends, frozenset(times), times)

@@ -150,6 +150,9 @@ def test_only_release_ends_a_hold_and_then_the_manifest_counts_again(held: Held)
     firm = held.firm
     for name in EMERGENCIES:
         firm.idac("release", f"trader/{name}", "--reason", "INC-1 closed", "--auto-approve", code=0)
+    for name in ("revoked", "revoked-one-of-two"):  # a key that somebody else revoked is certified no more
+        firm.key(name).unlink()
+        firm.key(name)
     firm.apply()
     assert firm.plan()["changes"] == []
     for name in EMERGENCIES:

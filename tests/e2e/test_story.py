@@ -105,7 +105,16 @@ def test_a_certificate_revoked_by_somebody_else_becomes_a_hold_until_it_is_relea
     firm.apply()
     assert anna.login() >= 400
     assert firm.plan()["changes"] == []  # it stays held, and nothing is granted
+    assert [f["severity"] for f in firm.plan()["findings"] if f["code"] == "H01"] == ["warning"]
     firm.idac("release", "trader/anna", "--reason", "INC-1 closed", "--auto-approve", code=0)
+    # The person may come back; the key that somebody else revoked may not.
+    (finding,) = (f for f in firm.plan()["findings"] if f["code"] == "H01")
+    assert finding["severity"] == "error"
+    assert "make a new key and CSR" in finding["message"]
+    firm.apply(code=None)
+    assert anna.login() >= 400
+    firm.key("anna").unlink()
+    firm.key("anna")
     firm.apply()
     assert firm.holder("anna").login() == 200
     assert firm.plan()["changes"] == []

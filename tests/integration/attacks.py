@@ -148,6 +148,8 @@ CONTAIN: list[Attack] = [
     ("POST", "sys/policies/acl/{prefix}grant", {"policy": EVERYTHING}),
     ("POST", "{kv}/data/certificates/trader.jdoe.mtls", {"data": {"a": "b"}}),
     ("DELETE", "{kv}/metadata/holds/trader.jdoe", None),
+    ("DELETE", "{kv}/metadata/distrusted/00", None),
+    ("POST", "{kv}/metadata/releases/trader.jdoe", {"custom_metadata": {"version": "1"}}),
     ("DELETE", "{kv}/metadata/revocations/00-11", None),
     ("POST", "auth/token/lookup", {"token": "x"}),
     ("POST", "auth/token/revoke", {"token": "x"}),

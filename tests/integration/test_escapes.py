@@ -81,7 +81,7 @@ def test_the_grant_login_can_do_its_work(attacked: Field) -> None:
     grant.ok("POST", attacked.path("{kv}/data/certificates/trader.jdoe.mtls"), {"data": {"certificate": "x"}})
     note = {"custom_metadata": {"serial": made["serial_number"]}}
     grant.ok("POST", attacked.path("{kv}/metadata/certificates/trader.jdoe.mtls"), note)
-    grant.ok("DELETE", attacked.path("{kv}/metadata/holds/trader.jdoe"))
+    grant.ok("POST", attacked.path("{kv}/data/releases/trader.jdoe"), {"data": {"reason": "cleared"}})
     grant.ok("POST", attacked.path("{kv}/data/plans/1"), {"data": {}, "options": {"cas": 0}})
 
 
@@ -97,7 +97,7 @@ def test_the_contain_login_can_do_its_work(attacked: Field) -> None:
     serial = _certificate(attacked, attacked.logins["grant"])["serial_number"]
     for tree in ("data", "metadata"):
         body = {"data": {"reason": "gone"}} if tree == "data" else {"custom_metadata": {"reason": "gone"}}
-        for name in (f"revocations/{serial.replace(':', '-')}", "holds/trader.gone"):
+        for name in (f"revocations/{serial.replace(':', '-')}", "holds/trader.gone", "distrusted/00"):
             contain.ok("POST", attacked.path(f"{{kv}}/{tree}/{name}"), body)
     contain.ok("POST", attacked.path("{pki}/revoke"), {"serial_number": serial})
     for which, name in (("rotate", "crl"), ("rotate-delta", "delta-crl")):

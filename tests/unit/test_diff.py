@@ -14,7 +14,7 @@ from reconciler.diff import diff, lift
 from reconciler.errors import Refused
 from reconciler.model.change import Change
 from reconciler.model.manifest import SubjectRef
-from reconciler.model.resource import Actual, Desired, Hold, Resource
+from reconciler.model.resource import Actual, Desired, Hold, Resource, Revocation
 from tests.unit import world
 from tests.unit.world import NOW, actual, advance, certificate, desired, entity, issued, login, orphan, policy
 
@@ -123,13 +123,20 @@ EMERGENCIES = {
     "disabled": [entity(ANNA, disabled=True), login(ANNA), issued(certificate(ANNA))],
     "revoked": [entity(ANNA), login(ANNA), issued(certificate(ANNA), revoked="foreign", serials=[])],
     "deleted": [login(ANNA), issued(certificate(ANNA))],
+    "emptied": [replace(entity(ANNA, []), facts={"id": "id-trader.anna", "taken": 1}), login(ANNA)],
 }
+
+
+def emergency_at(name: str, *others: Resource, **more: Any) -> Actual:
+    resources = EMERGENCIES[name]
+    revocations = tuple(world.foreign(r) for r in resources if r.facts.get("revoked") == "foreign")
+    return actual([*resources, *others], revocations=revocations, **more)
 
 
 @pytest.mark.parametrize("emergency", EMERGENCIES)
 def test_what_somebody_else_contained_becomes_a_hold_and_stays_one(emergency: str) -> None:
     target = desired(wanted(ANNA, BOB), {ANNA: "active", BOB: "active"})
-    state = actual([*EMERGENCIES[emergency], *standing(BOB)])
+    state = emergency_at(emergency, *standing(BOB))
     changes = diff(target, state, NOW)
     assert said(changes)[0] == ("contain", "hold", "vault.entity/trader/anna")
     assert "somebody else" in changes[0].reason
@@ -160,22 +167,24 @@ def test_a_hold_refuses_every_grant_until_it_is_released() -> None:
     target = desired(wanted(ANNA), {ANNA: "active"})
     state = actual([entity(ANNA, disabled=True, state="contained")], [hold])
     assert diff(target, state, NOW) == ()
-    released = advance(state, [lift(ANNA, "cleared", state)])
+    released = advance(state, lift(ANNA, "cleared", target, state))
     assert [c.phase for c in diff(target, released, NOW)] == ["grant"] * 3
 
 
 def test_a_hold_contains_what_stands_and_follows_a_rename() -> None:
     hold = Hold(BOB, "phished", "ops", "2026-11-24T10:00:00Z")
-    target = desired(wanted(ANNA), {ANNA: "active"}, previously={ANNA: BOB})
+    target = desired(wanted(ANNA), {ANNA: "active"}, previously={ANNA: BOB}, former={ANNA: (BOB,)})
     changes = diff(target, actual(standing(BOB), [hold]), NOW)
-    assert said(changes) == leaving(BOB)
-    assert changes[0].reason == "renamed to trader/anna"
-    assert "on hold since" in diff(target, actual(standing(ANNA), [hold]), NOW)[0].reason
+    assert said(changes) == [("contain", "hold", "vault.entity/trader/anna"), *leaving(BOB)]
+    assert changes[0].reason == "it was trader/bob, which is on hold: phished"
+    assert changes[1].reason == "renamed to trader/anna"
+    both = [hold, replace(hold, subject=ANNA)]
+    assert "on hold since" in diff(target, actual(standing(ANNA), both), NOW)[0].reason
 
 
 def test_only_what_is_held_can_be_released() -> None:
     with pytest.raises(Refused, match="not on hold"):
-        lift(ANNA, "why", actual([]))
+        lift(ANNA, "why", desired([], {}), actual([]))
 
 
 def test_a_mover_loses_before_gaining() -> None:
@@ -372,6 +381,7 @@ def test_rules_of_a_silent_system_are_left_alone() -> None:
 # ---- properties -------------------------------------------------------------------------------------------------
 
 SUBJECTS = [SubjectRef("trader", n) for n in ("anna", "bob", "cleo")]
+KEYS = st.sampled_from(["k1", "k2"])
 POLICIES = st.lists(st.sampled_from(["p1", "p2", "p3"]), unique=True)
 
 
@@ -387,7 +397,7 @@ def estates(draw: st.DrawFn) -> Desired:
         if lifecycle == "active":
             resources.append(entity(subject, draw(POLICIES), id=None))
             if draw(st.booleans()):
-                resources += [login(subject), certificate(subject, spki=draw(st.sampled_from(["k1", "k2"])))]
+                resources += [login(subject), certificate(subject, spki=f"{subject.name}{draw(KEYS)}")]
     resources += [policy(n) for n in draw(POLICIES)]
     return desired(resources, lifecycles)
 
@@ -395,6 +405,7 @@ def estates(draw: st.DrawFn) -> Desired:
 @st.composite
 def worlds(draw: st.DrawFn) -> Actual:
     resources: list[Resource] = []
+    revocations: list[Revocation] = []
     for subject in SUBJECTS:
         if draw(st.booleans()):
             state = draw(st.sampled_from(["active", "containing", "contained"]))
@@ -403,12 +414,14 @@ def worlds(draw: st.DrawFn) -> Actual:
         if draw(st.booleans()):
             resources.append(login(subject, token_ttl=draw(st.sampled_from([60, 900, 9000]))))
         if draw(st.booleans()):
-            made = issued(certificate(subject, spki=draw(st.sampled_from(["k1", "k2"]))))
+            made = issued(certificate(subject, spki=f"{subject.name}{draw(KEYS)}"))
             revoked = draw(st.sampled_from(["no", "no", "ours", "foreign"]))
             serials = made.facts["serials"] if revoked == "no" else []
             record = draw(st.sampled_from(["intact", "intact", "altered"]))
             facts = {**made.facts, "revoked": revoked, "serials": serials}
             resources.append(replace(made, fields={**made.fields, "record": record}, facts=facts))
+            if revoked == "foreign":
+                revocations.append(world.foreign(made))
         if draw(st.booleans()):
             resources.append(orphan(certificate(subject), serial=f"{subject.name[0]}0:00"))
     resources += [policy(n) for n in draw(POLICIES)]
@@ -417,7 +430,7 @@ def worlds(draw: st.DrawFn) -> Actual:
         for s in SUBJECTS
         if draw(st.booleans()) and draw(st.booleans())
     ]
-    return actual(resources, holds)
+    return actual(resources, holds, revocations=tuple(revocations))
 
 
 @given(estates(), worlds())

@@ -14,7 +14,7 @@ from typing import Any
 
 from reconciler.model.change import Change
 from reconciler.model.manifest import Lifecycle, SubjectRef
-from reconciler.model.resource import Actual, Desired, Hold, Resource, ref
+from reconciler.model.resource import Actual, Desired, Hold, Resource, Revocation, ref
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 SERIALS = count(1)
@@ -52,7 +52,7 @@ def login(subject: SubjectRef, credential: str = "mtls", **changed: Any) -> Reso
     return Resource(f"vault.login/{subject}/{credential}", subject, fields)
 
 
-def certificate(subject: SubjectRef, credential: str = "mtls", spki: str = "k1", **facts: Any) -> Resource:
+def certificate(subject: SubjectRef, credential: str = "mtls", spki: str = "", **facts: Any) -> Resource:
     """A desired certificate."""
     return Resource(
         f"ca.certificate/{subject}/{credential}",
@@ -60,7 +60,7 @@ def certificate(subject: SubjectRef, credential: str = "mtls", spki: str = "k1",
         {
             "profile": "mtls",
             "profile_digest": "d1",
-            "spki": spki,
+            "spki": spki or f"key-{subject.name}-{credential}",
             "common_name": subject.principal,
             "uri_san": f"spiffe://t.test/{subject}",
             "entity": ref(f"vault.entity/{subject}", "id"),
@@ -101,6 +101,11 @@ def orphan(wanted: Resource, serial: str = "0f:f0", **facts: Any) -> Resource:
     )
 
 
+def foreign(there: Resource, at: str = "2026-11-24T11:00:00Z") -> Revocation:
+    """What the CA says when somebody else revoked this certificate."""
+    return Revocation(there.facts["serial"], there.subject, there.fields["spki"], at)
+
+
 def crl(*, fresh: bool = True, in_step: bool = True) -> Resource:
     return Resource("ca.crl", None, {"fresh": fresh, "in_step": in_step}, {"number": "1"})
 
@@ -129,10 +134,11 @@ def _advance(state: Actual, change: Change) -> Actual:
     there = resources.get(change.address)
     match change.type, change.action:
         case "vault.entity", "hold":
-            assert change.subject is not None
-            holds[change.subject] = Hold(change.subject, change.reason, "test", stamp(NOW))
+            return _held(state, change)
         case "vault.entity", "release":
-            holds.pop(change.subject, None)  # type: ignore[arg-type]
+            assert change.subject is not None and change.after is not None
+            holds.pop(change.subject, None)
+            state = replace(state, answered={**state.answered, change.subject: change.after["answered"]})
         case "vault.token", _:
             pass
         case "ca.crl", _:
@@ -177,3 +183,17 @@ def _revoke(resources: dict[str, Resource], there: Resource, change: Change) -> 
         return
     facts = {**there.facts, "serials": left, "previous": None, "previous_until": None}
     resources[there.address] = replace(there, facts=facts)
+
+
+def _held(state: Actual, change: Change) -> Actual:
+    assert change.subject is not None and change.after is not None
+    said, there = change.after, state.resources.get(change.address)
+    keys = frozenset(said.get("keys", ()))
+    made = Hold(change.subject, change.reason, "test", stamp(NOW), said.get("person", ""), keys)
+    resources = dict(state.resources)
+    if there is not None:
+        fields = {**there.fields, "disabled": True, "state": "containing"}
+        resources[change.address] = replace(there, fields=fields)
+    distrusted = {**state.distrusted, **{r["spki"]: r["at"] for r in said.get("revoked", ())}}
+    holds = {**state.holds, change.subject: made}
+    return replace(state, resources=resources, holds=holds, distrusted=distrusted)

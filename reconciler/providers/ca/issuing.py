@@ -63,6 +63,13 @@ class Issuing:
             )
         return Issued(made, pem, authority)
 
+    def require_good(self, address: str, serial: str) -> None:
+        """Raises `Rejected` when the observed certificate was revoked since: that is not undone with a new one."""
+        answer = self._clients("plan").read(f"{self._estate.mounts.pki}/cert/{serial}")
+        if answer.found and int(answer.data.get("revocation_time") or 0):
+            what = f"{address}: certificate {serial} was revoked since it was observed"
+            raise Rejected(what, remedy="run `idac plan` again")
+
     def reuse(self, desired: Resource, serial: str, authority: str) -> Issued | None:
         """A certificate that already exists, if it is good and exactly what is desired.
 

@@ -9,12 +9,13 @@ from typing import Any
 from reconciler.clock import stamp
 from reconciler.model.estate import Estate
 from reconciler.model.manifest import SubjectRef
-from reconciler.model.resource import Observation, Resource
+from reconciler.model.resource import Observation, Resource, Revocation
 from reconciler.providers.ca import store
 from reconciler.providers.ca.authority import PEM, Inventory, certificates, default_issuer, inventory
+from reconciler.providers.ca.emergencies import Suspects, foreign_revocations, refused_at_login
 from reconciler.providers.ca.footing import undermined
 from reconciler.providers.ca.resources import INTACT, PROBE_NAME, PROBE_ROLE, ROLE_FIELDS
-from reconciler.providers.ca.revocation import observe_crl, strange_lists
+from reconciler.providers.ca.revocation import Published, accepted, crl_resource, readable, strange_lists
 from reconciler.providers.protocol import Client
 from reconciler.x509 import Certificate, join_pem, read_certificate
 
@@ -28,8 +29,10 @@ class _Seen:
     live: frozenset[str]
     refused: frozenset[str]  # revoked, not expired
     entries: Mapping[str, store.Entry]
-    marks: Mapping[str, Mapping[str, str]]
     parsed: Mapping[str, Certificate]  # the live and the delivered ones
+    at_login: frozenset[str]  # what cert auth refuses
+    lists: Published | None  # what the CA publishes, if it verifies
+    foreign: tuple[Revocation, ...]  # what somebody else revoked
 
 
 class CaReader:
@@ -45,9 +48,9 @@ class CaReader:
         default = default_issuer(self._client, self._estate)
         authority = join_pem(str(default[PEM]))
         own = read_certificate(authority)
-        seen = self._look(own.serial)
+        seen = self._look(own.serial, authority)
         facts = {"certificate": authority, "sha256": own.fingerprint, "spki": own.spki, "subject": own.subject}
-        crl = observe_crl(self._client, self._estate, authority, seen.inventory, seen.now)
+        crl = crl_resource(seen.lists, seen.at_login, seen.inventory, seen.now)
         resources = [Resource("ca.authority", None, {}, facts), crl, *self._profiles()]
         explained: set[str] = set()
         unmanaged = list(strange_lists(self._client, self._estate))
@@ -60,22 +63,34 @@ class CaReader:
                 explained |= {entry.serial, entry.custom.get("previous", "")} & set(resource.facts["serials"])
                 resources.append(resource)
         resources += self._orphans(seen, explained)
+        good = {s: c for s, c in seen.parsed.items() if s in seen.live}
         return Observation(
             tuple(resources),
             unmanaged=tuple(unmanaged),
             foreign=tuple(undermined(self._client, self._estate, default)),
             target={"issuer_spki": own.spki},
+            revocations=(*seen.foreign, *refused_at_login(good, seen.at_login)),
         )
 
-    def _look(self, own: str) -> _Seen:
+    def _look(self, own: str, authority: str) -> _Seen:
         now = self._clock()
         there = inventory(self._client, self._estate)
         entries = store.deliveries(self._client, self._estate)
         named = {e.serial for e in entries.values()} | {e.custom.get("previous", "") for e in entries.values()}
         wanted = [s for s, end in there.ends.items() if s != own and (s in named or _good(s, end, there, now))]
         read = {c.serial: c for c in certificates(self._client, self._estate, wanted)}
-        noted = store.marks(self._client, self._estate)
-        return _Seen(now, there, there.live(now) - {own}, there.refused(now), entries, noted, read)
+        at_login = frozenset[str]().union(*accepted(self._client, self._estate).values())
+        lists = readable(self._client, self._estate, authority)
+        refused = there.refused(now)
+        times = lists.times if lists is not None else {}
+        delivered = {
+            e.serial: (o[0], e.custom.get("spki", "")) for n, e in entries.items() if (o := store.owner(n))
+        }
+        # What is delivered counts even after its end: it may be that no run looked before.
+        serials = refused | (delivered.keys() & there.revoked)
+        suspects = Suspects(serials, times, store.notes(self._client, self._estate), delivered)
+        foreign = foreign_revocations(self._client, self._estate, suspects)
+        return _Seen(now, there, there.live(now) - {own}, refused, entries, read, at_login, lists, foreign)
 
     def _profiles(self) -> Iterator[Resource]:
         roles = f"{self._estate.mounts.pki}/roles"
@@ -149,7 +164,7 @@ def _revoked(current: str, previous: str, seen: _Seen) -> str:
     revoked = [
         s for s in (current, previous) if s in seen.refused or (s == current and s in seen.inventory.revoked)
     ]
-    if any(s not in seen.marks for s in revoked):
+    if any(r.serial in revoked for r in seen.foreign):
         return "foreign"
     return "ours" if current in revoked else "no"
 

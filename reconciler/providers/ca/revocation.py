@@ -33,6 +33,11 @@ class Published:
         """What the two lists together revoke."""
         return self.full.serials | self.delta.serials
 
+    @property
+    def times(self) -> dict[str, str]:
+        """When each of them was revoked, RFC 3339 UTC."""
+        return {**self.full.times, **self.delta.times}
+
 
 def published(client: Client, estate: Estate, authority: str) -> Published:
     """Fetch the full and the delta list. Raises `CryptoError` when one is not the issuer's."""
@@ -58,14 +63,19 @@ def strange_lists(client: Client, estate: Estate) -> tuple[str, ...]:
     return tuple(f"{base}/{name}" for name in client.list(base).keys if name not in (FULL, DELTA))
 
 
-def observe_crl(client: Client, estate: Estate, authority: str, there: Inventory, now: str) -> Resource:
+def readable(client: Client, estate: Estate, authority: str) -> Published | None:
+    """The CA's lists; None when one does not verify."""
+    try:
+        return published(client, estate, authority)
+    except CryptoError:
+        return None
+
+
+def crl_resource(lists: Published | None, at_login: frozenset[str], there: Inventory, now: str) -> Resource:
     """The `ca.crl` resource. A list that does not verify is neither fresh nor in step."""
     refused = there.refused(now)
-    at_login = frozenset[str]().union(*accepted(client, estate).values())
     extra = at_login & there.live(now)
-    try:
-        lists = published(client, estate, authority)
-    except CryptoError:
+    if lists is None:
         facts: Fields = {"number": None, "this_update": None, "next_update": None}
         return Resource("ca.crl", None, {"fresh": False, "in_step": False}, facts)
     missing = refused - (at_login & lists.serials)

@@ -93,10 +93,29 @@ def names(client: Client, estate: Estate, subject: SubjectRef) -> Sequence[str]:
     return client.keys_under(f"{estate.mounts.kv}/metadata/{CERTIFICATES}", f"{subject.principal}.")
 
 
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What was noted about a revocation, and when each version was written: the server's clock, RFC 3339 UTC."""
+
+    said: Mapping[str, str]
+    written: tuple[str, ...]
+
+
+def notes(client: Client, estate: Estate) -> dict[str, Note]:
+    """What was noted before each revocation of ours, by serial. Whoever writes as contain can note anything."""
+    found = _listing(client, estate, REVOCATIONS).items()
+    return {name.replace("-", ":"): _note(info) for name, info in found}
+
+
 def marks(client: Client, estate: Estate) -> dict[str, Mapping[str, str]]:
     """What we noted before each revocation of ours, by serial."""
-    found = _listing(client, estate, REVOCATIONS).items()
-    return {name.replace("-", ":"): info["custom_metadata"] for name, info in found if info.get("custom_metadata")}
+    return {serial: note.said for serial, note in notes(client, estate).items() if note.said}
+
+
+def _note(info: Mapping[str, Any]) -> Note:
+    times = (str(version.get("created_time", "")) for version in (info.get("versions") or {}).values())
+    written = tuple(f"{time[:19]}Z" for time in times if time[19:20] in (".", "Z"))  # fractions of a second go
+    return Note(info.get("custom_metadata") or {}, written)
 
 
 def _listing(client: Client, estate: Estate, folder: str) -> Mapping[str, Mapping[str, Any]]:

@@ -83,6 +83,8 @@ class CaWriter:
         standing = store.read_entry(self._clients("plan"), self._estate, name)
         planned = change.actual.facts["serial"] if change.actual is not None else ""
         candidate = planned if change.action == "update" else standing.serial
+        if planned:
+            self._issuing.require_good(change.address, planned)
         reused = None
         # A create or rotate that finds another serial than planned was told before, and got that far.
         if candidate and (change.action == "update" or candidate != planned):

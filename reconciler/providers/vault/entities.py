@@ -17,7 +17,15 @@ from reconciler.model.resource import Fields, Resource
 from reconciler.providers.protocol import Clients, actual_of, desired_of
 from reconciler.providers.vault import holds
 from reconciler.providers.vault.aliases import Aliases
-from reconciler.providers.vault.ownership import ESTATE_MARK, HOLD_MARK, STATE_MARK, SUBJECT_MARK, aliases
+from reconciler.providers.vault.ownership import (
+    ESTATE_MARK,
+    HOLD_MARK,
+    POLICIES_MARK,
+    STATE_MARK,
+    SUBJECT_MARK,
+    aliases,
+    policies_mark,
+)
 from reconciler.providers.vault.policies import spell
 from reconciler.providers.vault.resources import entity_name
 from reconciler.providers.vault.seen import entity_at, entity_fields
@@ -79,7 +87,8 @@ class EntityWriter:
         return {"id": id_}
 
     def _hold(self, change: Change) -> Fields:
-        holds.put(self._clients, self._estate, _subject(change), change.reason, self._run_id, self._clock())
+        said = change.after or {"hold": change.reason}
+        holds.put(self._clients, self._estate, _subject(change), said, self._run_id, self._clock())
         if change.actual is None:
             return {}
         entity = self._standing(change)
@@ -107,7 +116,10 @@ class EntityWriter:
         if entity is not None and not self._own_unfinished(entity, desired):
             raise Rejected(f"entity {name}: {CHANGED}", remedy=REPLAN)
         # A new entity is enabled. One that stands is not told so: somebody may disable it at this moment.
-        body = {"policies": spell(desired.fields["policies"]), "metadata": self._marks(change, {}, "active")}
+        body = {
+            "policies": spell(desired.fields["policies"]),
+            "metadata": self._marks(change, {}, "active", desired),
+        }
         made = self._clients("grant").write(path, body).data
         if entity is None and made.get("name") == name and isinstance(made.get("id"), str):
             entity = made  # only a new entity is answered with its id
@@ -146,10 +158,13 @@ class EntityWriter:
             entity = self._standing(change)
             self._rename(change, entity)
             kept = {k: v for k, v in (entity.get("metadata") or {}).items() if k != HOLD_MARK}
+            kept[POLICIES_MARK] = policies_mark(entity.get("policies") or ())  # what was taken is answered for
             self._clients("grant").write(self._name_path(change, entity), {"metadata": kept})
             if HOLD_MARK in (self._read(entity["id"]).get("metadata") or {}):
                 raise Rejected(f"entity {entity['name']} still carries the hold", remedy=REPLAN)
-        holds.remove(self._clients, self._estate, _subject(change))
+        said = {"reason": change.reason, "by": self._run_id, "at": self._clock()}
+        answered = str((change.after or {}).get("answered") or "")
+        holds.release(self._clients, self._estate, _subject(change), answered, said)
         return {"released": str(change.subject)}
 
     # -- entities: parts -------------------------------------------------------------------------------
@@ -211,6 +226,8 @@ class EntityWriter:
         kept = dict(entity.get("metadata") or {})
         subject = str(change.subject) if change.subject is not None else kept.get(SUBJECT_MARK, "")
         source = desired.fields if desired is not None else {"estate": self._estate.name, "subject": subject}
+        if desired is not None:
+            kept[POLICIES_MARK] = policies_mark(desired.fields["policies"])
         return kept | {ESTATE_MARK: source["estate"], SUBJECT_MARK: source["subject"], STATE_MARK: state}
 
     def _check(self, change: Change, desired: Resource, id_: str) -> Fields:

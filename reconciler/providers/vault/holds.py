@@ -1,13 +1,53 @@
-"""Holds in KV v2: who must be granted nothing until somebody releases them."""
+"""Holds in KV v2: who must be granted nothing until somebody releases them.
+
+A hold is written by contain and deleted by nobody. It ends when two logins say so about its present version: grant
+in `releases/`, where contain cannot write, and contain in the hold itself, where grant cannot. So neither login's
+token is enough to end one unseen, and an old release does not end a new hold: the server counts versions.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from reconciler.errors import Rejected
 from reconciler.model.estate import Estate
 from reconciler.model.manifest import SubjectRef
-from reconciler.providers.protocol import Clients
+from reconciler.model.resource import Fields, Hold
+from reconciler.providers.protocol import Client, Clients
+from reconciler.providers.vault.ownership import principal
 
+HOLDS, RELEASES, DISTRUSTED = "holds", "releases", "distrusted"
 LONGEST = 480  # bytes; metadata values hold 512
+MOST_KEYS = 40  # of one person; metadata holds 64 values
+Entries = Mapping[str, Mapping[str, Any]]  # KV v2 metadata by name, as a bulk listing shows it
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """All that is written of holds: those that stand, what released ones answer, and keys not to certify again."""
+
+    standing: tuple[Hold, ...]
+    answered: Mapping[SubjectRef, str]
+    distrusted: Mapping[str, str]
+
+
+def book(holds: Entries, releases: Entries, distrusted: Entries) -> Book:
+    """What the three folders say together. A hold whose words were wiped out stands all the same."""
+    standing: list[Hold] = []
+    answered: dict[SubjectRef, str] = {}
+    for name, info in holds.items():
+        subject, said = principal(name), info.get("custom_metadata") or {}
+        if subject is None:
+            continue
+        release = (releases.get(name) or {}).get("custom_metadata") or {}
+        if said.get("released") and release.get("version") == str(info.get("current_version")):
+            answered[subject] = min(said.get("answered", ""), release.get("answered", ""))
+        else:
+            standing.append(_hold(subject, said, info))
+    keys = {spki: _when(info) for spki, info in distrusted.items()}
+    return Book(tuple(standing), answered, keys)
 
 
 def shortened(text: str) -> str:
@@ -15,21 +55,70 @@ def shortened(text: str) -> str:
     return text.encode()[:LONGEST].decode(errors="ignore")
 
 
-def put(clients: Clients, estate: Estate, subject: SubjectRef, reason: str, by: str, at: str) -> None:
-    """Write the hold, as contain; read it back."""
-    said = {"reason": shortened(reason), "by": by, "at": at}
-    kv, name = estate.mounts.kv, f"holds/{subject.principal}"
-    contain = clients("contain")
-    contain.write(f"{kv}/data/{name}", {"data": said})
-    contain.write(f"{kv}/metadata/{name}", {"custom_metadata": said})
-    shown = clients("plan").read(f"{kv}/metadata/{name}").data.get("custom_metadata") or {}
-    if shown != said:
+def put(clients: Clients, estate: Estate, subject: SubjectRef, said: Fields, by: str, at: str) -> None:
+    """Write the hold, as contain; read it back. `said` is the change's `after`: why, whose, and which keys."""
+    kv, contain = estate.mounts.kv, clients("contain")
+    for key in said.get("revoked") or ():  # first: from here on nobody certifies them, whatever fails later
+        noted = {"subject": str(subject), "serial": key["serial"], "at": key["at"] or at}
+        contain.write(f"{kv}/metadata/{DISTRUSTED}/{key['spki']}", {"custom_metadata": noted})
+    custom = {"reason": shortened(str(said["hold"])), "by": by, "at": at, "person": said.get("person") or ""}
+    custom |= {f"key{n}": key for n, key in enumerate((said.get("keys") or ())[:MOST_KEYS])}
+    custom = {name: value for name, value in custom.items() if value}
+    contain.write(f"{kv}/data/{HOLDS}/{subject.principal}", {"data": custom})
+    contain.write(f"{kv}/metadata/{HOLDS}/{subject.principal}", {"custom_metadata": custom})
+    if _custom(clients("plan"), estate, subject)[1] != custom:
         raise Rejected(f"the hold on {subject} does not stand after it was written")
 
 
-def remove(clients: Clients, estate: Estate, subject: SubjectRef) -> None:
-    """Delete the hold, as grant; see that it is gone."""
-    path = f"{estate.mounts.kv}/metadata/holds/{subject.principal}"
-    clients("grant").delete(path)
-    if clients("plan").read(path).found:
-        raise Rejected(f"the hold on {subject} is still there after its deletion")
+def release(clients: Clients, estate: Estate, subject: SubjectRef, answered: str, said: Mapping[str, str]) -> None:
+    """End the hold: as grant, then as contain; read it back. `answered`: up to when revocations were known."""
+    kv, name = estate.mounts.kv, subject.principal
+    version, custom = _custom(clients("plan"), estate, subject)
+    if not version:  # the mark on the entity was all there was
+        clients("contain").write(f"{kv}/data/{HOLDS}/{name}", {"data": dict(said)})
+        version, custom = _custom(clients("plan"), estate, subject)
+    noted = {**said, "reason": shortened(said["reason"]), "version": str(version), "answered": answered}
+    noted = {field: value for field, value in noted.items() if value}
+    clients("grant").write(f"{kv}/data/{RELEASES}/{name}", {"data": noted})
+    clients("grant").write(f"{kv}/metadata/{RELEASES}/{name}", {"custom_metadata": noted})
+    ended = {**custom, "released": said["at"], **({"answered": answered} if answered else {})}
+    clients("contain").write(f"{kv}/metadata/{HOLDS}/{name}", {"custom_metadata": ended})
+    if _custom(clients("plan"), estate, subject) != (version, ended):
+        raise Rejected(f"the hold on {subject} still stands after its release")
+
+
+def _custom(client: Client, estate: Estate, subject: SubjectRef) -> tuple[int, Mapping[str, str]]:
+    answer = client.read(f"{estate.mounts.kv}/metadata/{HOLDS}/{subject.principal}")
+    return int(answer.data.get("current_version") or 0), answer.data.get("custom_metadata") or {}
+
+
+def _hold(subject: SubjectRef, said: Mapping[str, str], info: Mapping[str, Any]) -> Hold:
+    at = said.get("at") or str(info.get("created_time", ""))
+    keys = frozenset(value for name, value in said.items() if name.startswith("key"))
+    return Hold(subject, said.get("reason", ""), said.get("by", ""), at, said.get("person", ""), keys)
+
+
+def _when(info: Mapping[str, Any]) -> str:
+    return str((info.get("custom_metadata") or {}).get("at") or info.get("created_time", ""))
+
+
+def entries(client: Client, estate: Estate, folder: str, *, bulk: bool) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Every entry of a folder: one LIST where the server has a bulk listing, one read more each where not."""
+    kv = estate.mounts.kv
+    if bulk:
+        answer = client.list(f"{kv}/detailed-metadata/{folder}")
+        # A 404 that says something means "no such endpoint", one that says nothing "nothing there".
+        if answer.found or not (answer.body.get("errors") or answer.body.get("warnings")):
+            yield from (answer.data.get("key_info") or {}).items()
+            return
+    base = f"{kv}/metadata/{folder}/"
+    names = client.list(base.rstrip("/")).keys
+    for path, found in client.read_many(base + name for name in names):
+        if found.found:
+            yield path.removeprefix(base), found.data
+
+
+def read(client: Client, estate: Estate, *, bulk: bool = True) -> Book:
+    """The three folders as they are now."""
+    folders = (dict(entries(client, estate, folder, bulk=bulk)) for folder in (HOLDS, RELEASES, DISTRUSTED))
+    return book(*folders)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -12,6 +13,7 @@ from reconciler.model.estate import Estate
 from reconciler.model.manifest import SubjectRef
 
 ESTATE_MARK, SUBJECT_MARK, STATE_MARK, HOLD_MARK = "idac_estate", "idac_subject", "idac_state", "idac_hold"
+POLICIES_MARK = "idac_policies"  # which policies we put on the entity, in the same write
 
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _PRINCIPAL = re.compile(rf"\A([a-z]+)\.({_LABEL})\Z")
@@ -60,6 +62,18 @@ def aliases(entity: Mapping[str, Any]) -> dict[str, str]:
 def _mount(alias: Mapping[str, Any]) -> str:
     path: str = alias.get("mount_path") or ""
     return path.removeprefix("auth/").rstrip("/") or f"accessor {alias.get('mount_accessor', '')}"
+
+
+def policies_mark(policies: Iterable[str]) -> str:
+    """The policies of an entity as a mark beside them: short, since metadata holds 512 bytes a value."""
+    return ",".join(sorted(hashlib.sha256(name.encode()).hexdigest()[:16] for name in policies))
+
+
+def taken_away(entity: Mapping[str, Any]) -> int:
+    """How many policies somebody else took off the entity since we wrote it; 0 where there is no mark of ours."""
+    mark = (entity.get("metadata") or {}).get(POLICIES_MARK) or ""
+    there = policies_mark(entity.get("policies") or ()).split(",")
+    return sum(1 for one in mark.split(",") if one and one not in there)
 
 
 def judge(entity: Mapping[str, Any], estate: Estate) -> Verdict:

@@ -9,7 +9,8 @@ from reconciler.errors import Rejected
 from reconciler.model.estate import Estate
 from reconciler.model.manifest import Finding, SubjectRef
 from reconciler.model.resource import Address, Hold, Observation, Resource, Value
-from reconciler.providers.protocol import Answer, Client
+from reconciler.providers.protocol import Client
+from reconciler.providers.vault import holds
 from reconciler.providers.vault.footing import empowered, of_the_tool, undermined
 from reconciler.providers.vault.ownership import (
     HOLD_MARK,
@@ -17,7 +18,7 @@ from reconciler.providers.vault.ownership import (
     aliases,
     judge,
     login,
-    principal,
+    taken_away,
 )
 from reconciler.providers.vault.resources import GRANT_ADDRESS
 from reconciler.providers.vault.runners import POLICIES, PROBE
@@ -41,14 +42,21 @@ class VaultReader:
         target, mounts = self._target(), self._estate.mounts
         entities, held, unmanaged, foreign = self._entities()
         policies, others = self._policies()
-        holds = {h.subject: h for h in held} | {h.subject: h for h in self._holds()}
+        book = holds.read(self._client, self._estate, bulk=self._bulk)
+        standing = {h.subject: h for h in held} | {h.subject: h for h in book.standing}
         return Observation(
             resources=(*policies, *entities, *self._logins()),
-            holds=tuple(holds[s] for s in sorted(holds)),
+            holds=tuple(standing[s] for s in sorted(standing)),
             unmanaged=tuple(sorted([*unmanaged, *others])),
             foreign=(*foreign, *undermined(self._client, self._estate, target["mounts"][f"auth/{mounts.cert}"])),
             target=target,
+            answered=book.answered,
+            distrusted=book.distrusted,
         )
+
+    def holds(self) -> tuple[Hold, ...]:
+        """The holds alone, as they stand now. Raises a `TargetError` when they cannot be read."""
+        return holds.read(self._client, self._estate, bulk=self._bulk).standing
 
     def _target(self) -> dict[str, Value]:
         """What makes this server this server: cluster id, and the accessors of the estate's mounts."""
@@ -108,6 +116,8 @@ class VaultReader:
         facts: dict[str, Value] = {"id": entity["id"], "alias_ids": aliases(entity)}
         if HOLD_MARK in metadata:
             facts["hold"] = metadata[HOLD_MARK]
+        if taken := taken_away(entity):
+            facts["taken"] = taken
         if groups := entity.get("group_ids") or entity.get("direct_group_ids"):
             facts["groups"] = sorted(groups)
         address = f"vault.entity/{subject}" if subject else f"vault.entity/unmarked/{entity['id']}"
@@ -149,39 +159,6 @@ class VaultReader:
             if answer.found:
                 resources.append(Resource(addresses[name], None, policy_fields(answer.data)))
         return resources, others
-
-    def _holds(self) -> Iterator[Hold]:
-        for name, info in self._hold_entries():
-            subject, said = principal(name), info.get("custom_metadata") or {}
-            if subject is not None:
-                at = said.get("at") or info.get("created_time", "")
-                yield Hold(subject, said.get("reason", ""), said.get("by", ""), at)
-
-    def _hold_entries(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
-        kv = self._estate.mounts.kv
-        found = self._detailed(f"{kv}/detailed-metadata/holds")
-        if found is not None:
-            yield from found.items()
-            return
-        base = f"{kv}/metadata/holds/"
-        names = self._client.list(base.rstrip("/")).keys
-        for path, answer in self._client.read_many(base + name for name in names):
-            if answer.found:
-                yield path.removeprefix(base), answer.data
-
-    def _detailed(self, path: str) -> Mapping[str, Any] | None:
-        """A bulk LIST's `key_info`; None where the server has no such endpoint."""
-        if not self._bulk:
-            return None
-        answer = self._client.list(path)
-        if lacks_endpoint(answer):
-            return None
-        return answer.data.get("key_info") or {}
-
-
-def lacks_endpoint(answer: Answer) -> bool:
-    """Whether a LIST's 404 means "no such endpoint" (it says so) rather than "nothing there" (it says nothing)."""
-    return not answer.found and bool(answer.body.get("errors") or answer.body.get("warnings"))
 
 
 def _is_probe_login(name: str, role: Mapping[str, Any]) -> bool:

@@ -95,7 +95,9 @@ def contain(estate: Estate) -> Rules:
     rules |= {exact("auth/token", name): ask for name in ("lookup-accessor", "revoke-accessor")}
     rules |= {exact("sys/capabilities-accessor"): ask}
     rules |= {
-        under(kv, kind, tree): note for kind in ("data", "metadata") for tree in ("revocations", "holds", "plans")
+        under(kv, kind, tree): note
+        for kind in ("data", "metadata")
+        for tree in ("revocations", "holds", "distrusted", "plans")
     }
     rules |= {exact(kv, kind, "lock"): note for kind in ("data", "metadata")}
     rules |= {under(kv, "metadata/certificates"): rule("delete")}
@@ -129,9 +131,10 @@ def issue(estate: Estate, accessor: str, authority: str) -> Rules:
     }
     rules |= {under(pki, "sign"): rule("update", only=_signing(principals, uris))}
     rules |= {exact(pki, "sign", PROBE): rule("deny")}
-    rules |= {under(kv, kind, tree): note for kind in ("data", "metadata") for tree in ("certificates", "plans")}
+    # Half a release: contain writes the other half, so that no single token ends a hold.
+    written = ("certificates", "plans", "releases")
+    rules |= {under(kv, kind, tree): note for kind in ("data", "metadata") for tree in written}
     rules |= {exact(kv, kind, "lock"): note for kind in ("data", "metadata")}
-    rules |= {under(kv, kind, "holds"): rule("delete") for kind in ("data", "metadata")}
     return rules
 
 

@@ -1,0 +1,47 @@
+"""What an emergency leaves behind: keys never to certify again, and what may have been taken by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+
+from reconciler.model.change import Change
+from reconciler.model.manifest import Finding, SubjectRef
+from reconciler.model.resource import Actual, Desired
+
+
+def aftermath(changes: Sequence[Change], desired: Desired, actual: Actual) -> tuple[Finding, ...]:
+    """Findings about emergencies, in order of address."""
+    held = {*actual.holds, *(c.subject for c in changes if c.action == "hold")}
+    return (*_distrusted_keys(desired, actual, held), *_missing_logins(changes, actual))
+
+
+def _distrusted_keys(desired: Desired, actual: Actual, held: Collection[SubjectRef | None]) -> Iterator[Finding]:
+    """H01: a key whose certificate somebody else revoked gets no other, not even after a release."""
+    distrusted = {**actual.distrusted, **{r.spki: r.at for r in actual.revocations if r.spki}}
+    certificates = (r for a, r in sorted(desired.resources.items()) if r.type == "ca.certificate")
+    for resource in certificates if distrusted else ():
+        spki = resource.fields["spki"]
+        if spki in distrusted:
+            when = f" on {distrusted[spki]}" if distrusted[spki] else ""
+            credential = resource.address.rsplit("/", 1)[-1]
+            message = (
+                f"credential {credential}: its key was revoked by somebody else{when}: make a new key and CSR"
+            )
+            severe = resource.subject not in held  # a held subject is granted nothing anyhow
+            yield Finding("H01", "error" if severe else "warning", message, str(resource.subject))
+
+
+def _missing_logins(changes: Sequence[Change], actual: Actual) -> Iterator[Finding]:
+    """H02: a login role that is gone while its certificate is in force. A run that broke off leaves the same."""
+    for change in sorted(changes, key=lambda c: c.address):
+        if change.type != "vault.login" or change.action != "create" or change.subject is None:
+            continue
+        path = change.address.split("/", 1)[1]
+        certificate = actual.resources.get(f"ca.certificate/{path}")
+        if certificate is not None and certificate.facts.get("serials"):
+            message = (
+                f"login role {path} is gone while its certificate is in force: a run of ours broke off, or"
+                " somebody took it away by hand; this plan makes it again. If that was an emergency, revoke the"
+                " certificate or disable the entity: then the subject is held"
+            )
+            yield Finding("H02", "warning", message, str(change.subject))
