@@ -27,6 +27,7 @@ class Person:
     credentials: list[str]
     status: str = "active"
     held: bool = False  # somebody else contained them, and nobody released them
+    burned: set[str] = field(default_factory=set)  # credentials whose key somebody else revoked
     settled: bool = False  # an apply has been by since
     arrived: bool = False  # has an entity: whoever is suspended before the first apply gets none
     tokens: list[Holder] = field(default_factory=list)  # of logins that were made
@@ -156,6 +157,7 @@ class Life:
             body = {"serial_number": holder.certificate.serial}
             self.firm.admin.ok("POST", f"{self.firm.estate.mounts.pki}/revoke", body)
             self.hold(name)
+            self.people[name].burned.add(holder.role.rsplit(".", 1)[-1])
             self.note(f"somebody revokes a certificate of {name}")
 
     def disable(self) -> None:
@@ -172,6 +174,10 @@ class Life:
             self.firm.idac("release", f"trader/{name}", "--reason", "INC-1", "--auto-approve", code=0)
             self.people[name].held = False
             self.records += 1
+            for credential in sorted(self.people[name].burned):  # that key is certified no more
+                self.firm.key(name, credential).unlink()
+                self.firm.key(name, credential)
+            self.people[name].burned.clear()
             self.note(f"{name} is released")
 
     def lose_a_login(self) -> None:

@@ -46,9 +46,9 @@ def _unmarked(field: str) -> Tamper:
     return change
 
 
-def _policies(*extra: str, keep: bool = True) -> Tamper:
+def _policies(*extra: str) -> Tamper:
     def change(firm: Firm, admin: Raw, name: str) -> Any:
-        there = entity(firm, admin, name)["policies"] if keep else []
+        there = entity(firm, admin, name)["policies"]
         admin.ok("POST", entity_path(firm, name), {"policies": [*there, *extra]})
         return sorted([*there, *extra])
 
@@ -105,8 +105,7 @@ ENTITY = [
     Case("vault.entity", "subject", _marked("subject", "trader/somebody-else")),
     Case("vault.entity", "subject", _unmarked("subject"), "removed"),
     Case("vault.entity", "policies", _policies("root-like"), "more"),
-    Case("vault.entity", "policies", _policies(keep=False), "none"),
-    Case("vault.entity", "policies", _policies("root-like", keep=False), "others"),
+    # Policies taken away are an emergency and no drift: tests/e2e/test_emergencies.py
     Case("vault.entity", "disabled", _disabled),
     Case("vault.entity", "state", _marked("state", "contained")),
     Case("vault.entity", "state", _marked("state", "whatever"), "unknown"),
