@@ -13,11 +13,6 @@ from tests.firm import Firm, found
 from tests.openbao import Raw, Server, fresh_estate, start_server
 
 # A busy machine is slow, and no property is about time.
-settings.register_profile("idac", deadline=None)
-settings.load_profile("idac")
-
-
-# A busy machine is no fault: nothing here is judged by the clock.
 settings.register_profile("idac", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("idac")
 
