@@ -69,6 +69,15 @@ def without_review(fresh: Plan) -> Plan:
     return replace(fresh, changes=())
 
 
+def since_review(reviewed: Document, fresh: Plan) -> tuple[str, ...]:
+    """Routine changes that run with a reviewed plan and were not in it: they came due since, as policy allows."""
+    said = reviewed.get("routine")
+    listed = [c for c in said if isinstance(c, Mapping)] if isinstance(said, list) else []
+    shown = {(str(c.get("address")), str(c.get("action"))) for c in listed}
+    due = [(c.address, c.action) for c in fresh.routine]
+    return tuple(f"{action} {address}" for address, action in due if (address, action) not in shown)
+
+
 def difference(reviewed: Document, fresh: Document) -> Iterator[str]:
     """Lines that say in what a stored plan and a fresh one differ."""
     then, now = (_by_step(c for c in d["changes"] if isinstance(c, Mapping)) for d in (reviewed, fresh))

@@ -6,6 +6,7 @@ import json
 import os
 import tempfile
 import uuid
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -26,7 +27,7 @@ from reconciler.pipeline import Sight, Wanted, Workshop, apply_plan, make_plan, 
 from reconciler.providers.protocol import Connection
 from reconciler.render.document import plan_document, read_plan, result_document
 from reconciler.render.text import outcome_text, plan_text
-from reconciler.review import Document, release_of, require_same
+from reconciler.review import Document, release_of, require_same, since_review
 
 Purpose = Literal["apply", "release"]
 
@@ -60,7 +61,8 @@ def apply(context: Context, *, reviewed: str, auto_approve: bool) -> int:
         ticket = _ticket(estate, sight.plan, stored)
         if stored is None and not context.json:
             _print_plan(context, sight.plan, None)
-        result = _carry_out(context, estate, sight, ticket, connection, "apply")
+        unreviewed = since_review(stored, sight.plan) if stored is not None else ()
+        result = _carry_out(context, estate, sight, ticket, connection, "apply", unreviewed)
     return _code(result, wanted.tree)
 
 
@@ -169,7 +171,13 @@ def _look(context: Context, estate: Estate, wanted: Wanted, connection: Connecti
 
 
 def _carry_out(
-    context: Context, estate: Estate, sight: Sight, ticket: PlanTicket, connection: Connection, purpose: Purpose
+    context: Context,
+    estate: Estate,
+    sight: Sight,
+    ticket: PlanTicket,
+    connection: Connection,
+    purpose: Purpose,
+    unreviewed: Sequence[str] = (),
 ) -> RunResult:
     run = Run(str(uuid.uuid4()), purpose, actor(), stamp())
     total = len(sight.plan.changes) + len(sight.plan.routine)
@@ -179,7 +187,7 @@ def _carry_out(
     if context.json:
         print_json({**result_document(result), "record": {"seq": record.seq, "sha256": record.sha256}})
     else:
-        print_text(outcome_text(result.outcomes, result.proofs, colour=context.colour))
+        print_text(outcome_text(result.outcomes, result.proofs, unreviewed, colour=context.colour))
         print_text(f"Record {record.seq}, signed: sha256:{record.sha256}\n")
     return result
 

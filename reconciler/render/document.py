@@ -89,6 +89,7 @@ def result_document(result: RunResult) -> dict[str, Any]:
                 "subject": str(o.change.subject) if o.change.subject is not None else None,
                 "action": o.change.action,
                 "phase": o.change.phase,
+                "routine": o.change.routine,
                 "status": o.status,
                 "error": o.error,
                 "evidence": dict(o.evidence),

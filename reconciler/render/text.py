@@ -9,6 +9,7 @@ from typing import Any
 from reconciler.model.change import PHASES, Change
 from reconciler.model.outcome import Outcome, Proof
 from reconciler.model.plan import Plan, PlanTicket
+from reconciler.model.words import few
 from reconciler.render.findings import finding_lines
 from reconciler.render.paint import Paint, painter
 from reconciler.render.policies import document_lines, role_words
@@ -153,9 +154,17 @@ def _guard_lines(plan: Plan, paint: Paint) -> Iterator[str]:
         yield from ["", f"{paint('red', f'Refused {guard.code}')}: {safe(guard.message)}"]
 
 
-def outcome_text(outcomes: Sequence[Outcome], proofs: Sequence[Proof], *, colour: bool = False) -> str:
-    """What was done, what was not, and what is proved dead."""
-    return "\n".join(_outcome_lines(outcomes, proofs, painter(colour))) + "\n"
+def outcome_text(
+    outcomes: Sequence[Outcome], proofs: Sequence[Proof], unreviewed: Sequence[str] = (), *, colour: bool = False
+) -> str:
+    """What was done, what was not, what is proved dead; `unreviewed` routine changes no reviewer was shown."""
+    lines = [*_outcome_lines(outcomes, proofs, painter(colour))]
+    if unreviewed:
+        names = few(map(safe, unreviewed), len(unreviewed))
+        lines.append(
+            f"Due since the review, and allowed by policy without one: {len(unreviewed)} routine: {names}."
+        )
+    return "\n".join(lines) + "\n"
 
 
 def _outcome_lines(outcomes: Sequence[Outcome], proofs: Sequence[Proof], paint: Paint) -> Iterator[str]:
@@ -176,7 +185,9 @@ def _outcome_lines(outcomes: Sequence[Outcome], proofs: Sequence[Proof], paint: 
             status = paint(_PROOF_COLOURS[proof.status], f"{proof.status:<12}")
             yield f"    {status} {safe(proof.system)}: {safe(proof.detail)}"
     done = sum(1 for o in outcomes if o.status == "applied")
-    yield from ["", paint("bold", f"Applied {done} of {len(outcomes)} changes.")]
+    routine = sum(1 for o in outcomes if o.change.routine)
+    count = f"Applied {done} of {len(outcomes)} changes" + (f", {routine} of them routine." if routine else ".")
+    yield from ["", paint("bold", count)]
 
 
 def _which(outcomes: Sequence[Outcome], shown: int = 3) -> str:

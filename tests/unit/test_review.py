@@ -14,7 +14,7 @@ from reconciler.errors import InvalidInput, Refused, Stale
 from reconciler.model.manifest import Finding
 from reconciler.model.plan import Guard, Plan, PlanTicket
 from reconciler.render.document import plan_document, read_plan
-from reconciler.review import require_allowed, require_same, without_review
+from reconciler.review import require_allowed, require_same, since_review, without_review
 from tests.unit.test_plan import joiners_and_leaver, make
 from tests.unit.world import NOW, actual, stamp
 
@@ -158,6 +158,16 @@ def test_only_guards_that_stop_everything_stop_everything() -> None:
     require_allowed(replace(FRESH, guards=(Guard("G02", "refused", "m"),)))
     with pytest.raises(Refused, match="G01"):
         require_allowed(replace(FRESH, guards=(Guard("G01", "refused", "m", stops="everything"),)))
+
+
+def test_routine_changes_that_no_reviewer_was_shown_are_named() -> None:
+    due = tuple(replace(c, routine=True) for c in FRESH.changes[:2])
+    fresh = replace(FRESH, routine=due)
+    shown = plan_document(replace(FRESH, routine=due[:1]), TICKET)
+    assert checked(shown, fresh) == TICKET
+    assert since_review(shown, fresh) == (f"{due[1].action} {due[1].address}",)
+    assert since_review(plan_document(fresh, TICKET), fresh) == ()
+    assert len(since_review({**shown, "routine": 7}, fresh)) == 2
 
 
 def test_a_routine_run_does_nothing_that_needs_review() -> None:

@@ -98,5 +98,8 @@ class VaultProver:
         said = {"found": len(accessors)}
         if live:
             yield Proof(subject, "vault.token", "failed", f"{live} of {len(accessors)} tokens still answer", said)
-        else:
+        elif accessors:
             yield Proof(subject, "vault.token", "proved", f"none of {len(accessors)} tokens answers", said)
+        else:
+            detail = "no token of the entity was found among all that the server lists"
+            yield Proof(subject, "vault.token", "proved", detail, said)

@@ -142,6 +142,13 @@ def test_outcomes_name_what_was_not_done_and_every_proof() -> None:
     assert "Applied 1 of 2 changes." in text
 
 
+def test_routine_changes_are_counted_and_those_nobody_reviewed_are_named() -> None:
+    change = Change("ca.certificate/trader/bob/mtls", BOB, "rotate", "grant", "due", routine=True)
+    text = outcome_text([Outcome(change, "applied")], [], ("rotate ca.certificate/trader/bob/mtls",))
+    assert "Applied 1 of 1 changes, 1 of them routine." in text
+    assert "Due since the review, and allowed by policy without one: 1 routine: rotate ca.certificate" in text
+
+
 def test_what_one_fault_holds_up_is_said_once() -> None:
     changes = [Change(f"vault.entity/trader/p{n}", None, "create", "grant", "joins") for n in range(5)]
     waiting = [Outcome(change, "not-attempted", error="G03 stops grants") for change in changes]
