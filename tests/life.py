@@ -13,6 +13,7 @@ from typing import Any
 from reconciler.clock import now
 from tests.deadly import killed
 from tests.firm import PROFILE, ROLE, Firm, Holder
+from tests.openbao import a_desk
 
 ROLES = ("rfq-trader", "order-entry")
 SHORT = {"ttl": "300s", "renewBefore": "120s"}  # renewed when a third is left: so long may a step take
@@ -55,9 +56,7 @@ class Life:
 
     def begin(self) -> None:
         self.firm.profiles = {"short": "trader-short"}
-        if self.firm.admin.read("sys/mounts/desk").status != 200:
-            self.firm.admin.ok("POST", "sys/mounts/desk", {"type": "kv", "options": {"version": "2"}})
-        self.firm.admin.ok("POST", "desk/data/fx/limits", {"data": {"limit": "5"}})
+        a_desk(self.firm.admin)
         self.firm.configure(policy={"autoApprove": True, "removals": {"absolute": 50, "percent": 100}})
         self.firm.manifest("Role", "order-entry", {**ROLE, "permissions": ["order.enter"]})
         self.firm.manifest("CertificateProfile", "trader-short", {**PROFILE, **SHORT})

@@ -14,6 +14,11 @@ from reconciler.model.resource import Fields, Resource
 
 CONTENT = ("profile", "profile_digest", "spki", "common_name", "uri_san")
 NAMES = ("spki", "common_name", "uri_san")  # whose certificate it is
+# No time of day: what is reviewed must not depend on the clock.
+OVERLAPPING = (
+    "; the old key stays valid for {overlap} beside the new one (until {end} at most), and whoever logged in with "
+    "it stays logged in: was it stolen, set `overlap: 0s` on the credential"
+)
 SHOWN_FACTS = ("serial", "not_after", "fingerprint")
 
 
@@ -40,15 +45,22 @@ def converge_certificate(
         return
     content = [name for name in CONTENT if name in changed]
     renewing = not changed and renewal_due(desired, actual, now) and not key_too_old(desired, actual, now)
+    if "spki" in content and desired.facts["overlap"] == 0:
+        # Break before make: whoever stole the old key must not have it for as long as the new one takes.
+        yield from revoke(subject, actual, "its key is replaced, and no overlap is allowed", before)
+        yield _change(subject, desired, after, None, "create", "a new key takes the place of the revoked one")
+        return
     if content:
         reason = f"the manifest changed {', '.join(content)}"
+        if "spki" in content:
+            reason += OVERLAPPING.format(overlap=_span(desired.facts["overlap"]), end=actual.facts["not_after"])
         yield _change(subject, desired, after, actual, "rotate", reason, before)
     elif changed:
         yield _change(subject, desired, after, actual, "update", f"repair {', '.join(changed)}", before)
     elif renewing:
         reason = f"renewal is due: the certificate ends {actual.facts['not_after']}"
         yield _change(subject, desired, after, actual, "rotate", reason, routine=True)
-    yield from _end_overlap(subject, actual, now, again=renewing or bool(content))
+    yield from _end_overlap(subject, desired, actual, now, again=renewing or bool(content))
 
 
 def fits(desired: Resource, orphan: Resource) -> bool:
@@ -84,24 +96,38 @@ def when(text: str) -> datetime:
     return datetime.fromisoformat(text).astimezone(UTC)
 
 
-def _end_overlap(subject: SubjectRef, actual: Resource, now: datetime, *, again: bool) -> Iterator[Change]:
-    """The previous certificate goes when its overlap is over, or when the present one is rotated `again`.
+def _span(seconds: int) -> str:
+    """`5400` -> `90m`: in the largest unit that fits."""
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):
+        if seconds and seconds % size == 0:
+            return f"{seconds // size}{unit}"
+    return f"{seconds}s"
 
-    It is routine either way: which of the two it is depends on the time alone.
+
+def _end_overlap(
+    subject: SubjectRef, desired: Resource, actual: Resource, now: datetime, *, again: bool
+) -> Iterator[Change]:
+    """The previous certificate goes when its overlap is over, when the present one is rotated `again`, or at once
+    where no overlap is allowed any more.
+
+    The first two are routine: which of them it is depends on the time alone. The last is not.
     """
     previous, until = actual.facts.get("previous"), actual.facts.get("previous_until")
-    if previous and until and previous in (actual.facts.get("serials") or ()) and (again or now >= when(until)):
+    if not previous or not until or previous not in (actual.facts.get("serials") or ()):
+        return
+    cut = desired.facts["overlap"] == 0 and until > str(actual.facts.get("issued_at"))
+    if cut or again or now >= when(until):
         over = f"; the overlap ended {until}" if now >= when(until) else f" again, before its overlap ends {until}"
         yield Change(
             actual.address,
             subject,
             "revoke",
             "contain",
-            f"superseded{over}",
+            "superseded; no overlap is allowed any more" if cut else f"superseded{over}",
             before={"serials": [previous]},
             after={"revoked": True},
             actual=actual,
-            routine=True,
+            routine=not cut,
         )
 
 

@@ -114,6 +114,27 @@ def _delete_login(subject: SubjectRef | None, login: Resource, why: str) -> Chan
     return Change(login.address, subject, "delete", "contain", why, before=before, after=None, actual=login)
 
 
+def end_tokens(
+    subject: SubjectRef, entity: Resource, credential: str, why: str, *, login: bool, serials: Sequence[str]
+) -> Change:
+    """Revoke the tokens that somebody who stays got by logging in with what was taken: a token outlives its
+    certificate. `login`: all that came through the credential's login role; else those of these certificates.
+    """
+    before = {"entity": entity.facts["id"], "serials": sorted(serials)} | (
+        {"credential": credential} if login else {}
+    )
+    return Change(
+        f"vault.token/{subject}/{credential}",
+        subject,
+        "revoke",
+        "contain",
+        why,
+        before=before,
+        after={"live": 0},
+        actual=entity,
+    )
+
+
 def _revoke_tokens(subject: SubjectRef | None, entity: Resource, why: str) -> Change:
     path = entity.address.split("/", 1)[1]
     return Change(

@@ -9,12 +9,13 @@ from typing import Any
 
 from reconciler.diff.certificates import converge_certificate, fits
 from reconciler.diff.compare import answered, differing, resolve
-from reconciler.diff.containment import contain, revoke
+from reconciler.diff.containment import contain, end_tokens, revoke
 from reconciler.model.change import Change, Phase
 from reconciler.model.manifest import SubjectRef
 from reconciler.model.resource import Actual, Address, Core, Fields, Resource
 
 UNEXPLAINED = "no manifest explains it"
+TOKENS = "whoever logged in with what is taken is logged out"
 # A live entity's lists: what is there and not desired is power to take away.
 POWER = ("policies", "aliases")
 # Longer than desired is power too; every other deviation of a login loosens its binding.
@@ -28,6 +29,7 @@ def converge(
     found: Mapping[Address, Resource] = {r.address: r for r in present}
     orphans = [r for r in present if "/orphan/" in r.address]
     adopted: set[Address] = set()
+    taken: list[Change] = []
     for resource in wanted:
         if not answered(actual, resource.address):
             continue
@@ -38,6 +40,7 @@ def converge(
                 made = list(converge_certificate(subject, resource, after, there, orphans, now))
                 adopted |= {c.actual.address for c in made if c.actual is not None}
                 yield from made
+                taken += [c for c in made if c.action == "revoke" and not c.routine]
             case "vault.entity":
                 yield from _converge_entity(subject, resource, after, there)
             case _:
@@ -45,19 +48,42 @@ def converge(
     wanted_addresses = {r.address for r in wanted}
     for extra in present:
         if extra.address not in wanted_addresses and extra.address not in adopted:
-            yield from _remove(subject, extra)
+            removed = list(_remove(subject, extra))
+            taken += removed
+            yield from removed
+    yield from _end_tokens(subject, taken, present)
+
+
+def _end_tokens(subject: SubjectRef, taken: Sequence[Change], present: Sequence[Resource]) -> Iterator[Change]:
+    """For each credential, and each unexplained certificate, that is taken from somebody who stays."""
+    entity = next((r for r in present if r.type == "vault.entity"), None)
+    if entity is None or not any(r.type == "vault.login" for r in present):
+        return  # nobody can have logged in
+    gone = {_credential(c.address) for c in taken if c.type == "vault.login"}
+    revoked = {_credential(c.address): c for c in taken if c.type == "ca.certificate"}
+    for credential in sorted(gone | revoked.keys()):
+        before = revoked[credential].before if credential in revoked else None
+        serials, login = list((before or {}).get("serials") or ()), credential in gone
+        if serials or login:
+            yield end_tokens(subject, entity, credential, TOKENS, login=login, serials=serials)
+
+
+def _credential(address: Address) -> str:
+    return address.rsplit("/", 1)[-1]
 
 
 def narrow(subject: SubjectRef, core: Core | None, present: Sequence[Resource]) -> Iterator[Change]:
     """For a subject whose manifest has a fault: take what it no longer asks for all the same, and give nothing."""
     if core is None:
         return
+    taken: list[Change] = []
     for resource in present:
-        credential = resource.address.rsplit("/", 1)[-1]
         if resource.type == "vault.entity":
             yield from _narrow_entity(subject, core.entity, core.entity.fields, resource)
-        elif "/orphan/" not in resource.address and credential not in core.credentials:
-            yield from _remove(subject, resource)
+        elif "/orphan/" not in resource.address and _credential(resource.address) not in core.credentials:
+            taken += _remove(subject, resource)
+    yield from taken
+    yield from _end_tokens(subject, taken, present)
 
 
 def _remove(subject: SubjectRef, extra: Resource) -> Iterator[Change]:

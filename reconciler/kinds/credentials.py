@@ -84,6 +84,7 @@ def _resources(
         renew_before=seconds(spec.renew_before),
         max_key_age=seconds(spec.max_key_age) if spec.max_key_age is not None else None,
         end=end.isoformat() if end is not None else None,
+        overlap=seconds(credential.overlap or world.estate.spec.overlap),
     )
     if "clientAuth" not in spec.ekus:
         return (certificate,)  # it cannot log in: a login role would be an open door for nothing

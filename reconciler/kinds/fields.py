@@ -111,6 +111,8 @@ Ident = Annotated[
 ]
 Text = Annotated[StrictStr, AfterValidator(_printable)]
 Day = Annotated[date, BeforeValidator(_day)]
+# `0s`: a key that is replaced ends before its successor begins.
+Overlap = Annotated[StrictStr, pattern(r"(0|[1-9][0-9]{0,5})[smhd]", "a duration such as 0s, 15m or 12h")]
 Duration = Annotated[StrictStr, pattern(r"[1-9][0-9]{0,5}[smhd]", "a duration such as 90s, 15m, 12h or 30d")]
 Lei = Annotated[StrictStr, AfterValidator(_capped(_lei))]
 Mic = Annotated[StrictStr, AfterValidator(_capped(_mic))]

@@ -10,7 +10,7 @@ from pydantic import Field, GetJsonSchemaHandler, model_validator
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from reconciler.kinds.fields import Name, RelativePath, refuse, unique
+from reconciler.kinds.fields import Name, Overlap, RelativePath, refuse, unique
 from reconciler.model.manifest import Life, Lifecycle, Spec
 
 MOST_ROLES = 8  # of one subject: the grant login's policy names every subset of them
@@ -46,6 +46,7 @@ class Credential(Spec):
     name: Name
     profile: Name
     key: Key
+    overlap: Overlap | None = None  # instead of the estate's; `0s` where the old key was stolen
 
 
 class SubjectSpec(Spec):

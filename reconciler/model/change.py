@@ -53,6 +53,11 @@ class Change:
         return self.type == "vault.entity" and self.phase == "contain" and sealed
 
     @property
+    def whole(self) -> bool:
+        """Whether it is about all that its subject has, not about one credential of somebody who stays."""
+        return self.type == "vault.entity" or self.address == f"vault.token/{self.group}"
+
+    @property
     def step(self) -> int:
         """Its place within its phase (DESIGN, Plan: contain, then govern, then grant)."""
         if self.phase == "govern":

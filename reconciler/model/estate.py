@@ -11,6 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, Strict
 DnsLabel = Annotated[str, StringConstraints(strict=True, pattern=r"\A[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\z")]
 Duration = Annotated[str, StringConstraints(strict=True, pattern=r"\A[1-9][0-9]{0,8}[smhd]\z")]
 
+# `0s`: a key that is replaced ends before its successor begins.
+Overlap = Annotated[str, StringConstraints(strict=True, pattern=r"\A(0|[1-9][0-9]{0,8})[smhd]\z")]
+
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, defer_build=True)
@@ -86,7 +89,7 @@ class EstateSpec(_Strict):
     manifests: tuple[StrictStr, ...] = (".",)  # directories, relative to idac.yaml
     plans: StrictStr = "../plans"
     trust_domain: StrictStr = Field(alias="trustDomain", pattern=r"\A[a-z0-9._-]{1,255}\z")
-    overlap: Duration = "1h"  # how long a rotated certificate stays valid beside its successor
+    overlap: Overlap = "1h"  # how long a rotated certificate stays valid beside its successor
     target: Target = Target()
     policy: Policy = Policy()
     records: Records = Records()

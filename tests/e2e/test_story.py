@@ -8,15 +8,13 @@ from pathlib import Path
 import pytest
 
 from tests.firm import Firm
-from tests.openbao import Raw
+from tests.openbao import Raw, a_desk
 
 
 @pytest.fixture(autouse=True)
 def desk(openbao: object, admin: Raw) -> None:
     """The firm's own secrets, which exist without idac."""
-    if admin.read("sys/mounts/desk").status != 200:
-        admin.ok("POST", "sys/mounts/desk", {"type": "kv", "options": {"version": "2"}})
-        admin.ok("POST", "desk/data/fx/limits", {"data": {"limit": "5"}})
+    a_desk(admin)
 
 
 def test_a_trader_is_created_checked_offboarded_and_proved_dead(firm: Firm, tmp_path: Path) -> None:

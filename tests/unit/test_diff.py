@@ -16,7 +16,19 @@ from reconciler.model.change import Change
 from reconciler.model.manifest import SubjectRef
 from reconciler.model.resource import Actual, Desired, Hold, Resource, Revocation
 from tests.unit import world
-from tests.unit.world import NOW, actual, advance, certificate, desired, entity, issued, login, orphan, policy
+from tests.unit.world import (
+    NOW,
+    actual,
+    advance,
+    certificate,
+    desired,
+    entity,
+    issued,
+    login,
+    orphan,
+    policy,
+    stamp,
+)
 
 ANNA, BOB = SubjectRef("trader", "anna"), SubjectRef("trader", "bob")
 
@@ -228,6 +240,70 @@ def test_what_no_manifest_explains_is_taken_away() -> None:
         ("contain", "delete", "vault.login/trader/anna/old"),
         ("contain", "revoke", "ca.certificate/trader/anna/old"),
         ("contain", "update", "ca.crl"),
+        ("contain", "revoke", "vault.token/trader/anna/old"),
+    ]
+    tokens = next(c for c in changes if c.type == "vault.token")
+    serials = extra[1].facts["serials"]
+    assert tokens.before == {"entity": "id-trader.anna", "credential": "old", "serials": serials}
+    assert not tokens.whole
+
+
+def test_an_unexplained_certificate_of_somebody_who_stays_logs_out_whoever_used_it() -> None:
+    lost = orphan(certificate(ANNA, spki="stranger"), serial="0e:0e")
+    changes = diff(desired(wanted(ANNA), {ANNA: "active"}), actual([*standing(ANNA), lost]), NOW)
+    (tokens,) = [c for c in changes if c.type == "vault.token"]
+    assert tokens.before == {"entity": "id-trader.anna", "serials": ["0e:0e"]}
+
+
+def replaced(overlap: int, **facts: Any) -> tuple[Change, ...]:
+    """Anna's CSR is another one than her certificate was made from."""
+    now_wanted = [entity(ANNA, id=None), login(ANNA), certificate(ANNA, spki="new", overlap=overlap)]
+    state = actual([entity(ANNA), login(ANNA), issued(certificate(ANNA, spki="old"), **facts)])
+    return diff(desired(now_wanted, {ANNA: "active"}), state, NOW)
+
+
+def test_a_replaced_key_says_how_long_the_old_one_stays_valid_and_how_to_end_it_at_once() -> None:
+    (change,) = replaced(5400)
+    assert change.action == "rotate"
+    assert (
+        "the old key stays valid for 90m beside the new one (until 2026-11-25T12:00:00Z at most)" in change.reason
+    )
+    assert "stays logged in: was it stolen, set `overlap: 0s`" in change.reason
+
+
+def test_a_stolen_key_is_revoked_and_its_logins_ended_before_its_successor_begins() -> None:
+    changes = replaced(0, serial="0a:0a", serials=["0a:0a"])
+    assert said(changes) == [
+        ("contain", "revoke", "ca.certificate/trader/anna/mtls"),
+        ("contain", "update", "ca.crl"),
+        ("contain", "revoke", "vault.token/trader/anna/mtls"),
+        ("grant", "create", "ca.certificate/trader/anna/mtls"),
+    ]
+    tokens = next(c for c in changes if c.type == "vault.token")
+    assert tokens.before == {"entity": "id-trader.anna", "serials": ["0a:0a"]}
+    assert not any(c.routine for c in changes)
+
+
+def test_an_overlap_that_is_no_longer_allowed_ends_at_once_and_not_as_routine() -> None:
+    running: dict[str, Any] = {
+        "serial": "0b:0b",
+        "serials": ["0b:0b", "0a:0a"],
+        "previous": "0a:0a",
+        "issued_at": stamp(NOW),
+    }
+    until: dict[str, Any] = {"previous_until": stamp(NOW + timedelta(hours=1))}
+    now_wanted = [entity(ANNA, id=None), login(ANNA), certificate(ANNA, overlap=0)]
+    state = actual([entity(ANNA), login(ANNA), issued(certificate(ANNA), **running, **until)])
+    changes = diff(desired(now_wanted, {ANNA: "active"}), state, NOW)
+    assert [(c.action, c.type, (c.before or {}).get("serials"), c.routine) for c in changes[:2]] == [
+        ("revoke", "ca.certificate", ["0a:0a"], False),
+        ("revoke", "vault.token", ["0a:0a"], False),
+    ]
+    renewed = issued(certificate(ANNA), **running, previous_until=stamp(NOW))  # without overlap, by itself
+    changes = diff(desired(now_wanted, {ANNA: "active"}), actual([entity(ANNA), login(ANNA), renewed]), NOW)
+    assert [(c.action, c.type, c.routine) for c in changes] == [
+        ("revoke", "ca.certificate", True),
+        ("update", "ca.crl", True),
     ]
 
 
@@ -286,9 +362,10 @@ def test_a_certificate_that_somebody_put_in_place_is_revoked_at_once_and_no_rota
     assert said(changes) == [
         ("contain", "revoke", "ca.certificate/trader/anna/mtls"),
         ("contain", "update", "ca.crl"),
+        ("contain", "revoke", "vault.token/trader/anna/mtls"),
         ("grant", "update" if own else "create", "ca.certificate/trader/anna/mtls"),
     ]
-    (revocation,) = [c for c in changes if c.action == "revoke"]
+    (revocation,) = [c for c in changes if c.action == "revoke" and c.type == "ca.certificate"]
     assert revocation.before is not None
     assert revocation.before[field] == "other"
     assert revocation.before["serials"] == there.facts["serials"]

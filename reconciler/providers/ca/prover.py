@@ -91,7 +91,7 @@ class CaProver:
 
     def _delivery(self, subject: SubjectRef, changes: Sequence[Change], serials: Sequence[str]) -> Proof:
         """Whoever loses everything is delivered nothing; whoever loses one certificate, nothing but good ones."""
-        whole = any(c.type in ("vault.entity", "vault.token") for c in changes)
+        whole = any(c.whole for c in changes)
         plan, estate = self._clients("plan"), self._estate
         try:
             own = store.names(plan, estate, subject)

@@ -185,11 +185,13 @@ def certificate(
     renew_before: int,
     max_key_age: int | None,
     end: str | None = None,
+    overlap: int | None = None,
 ) -> Resource:
     """The certificate one credential should have in force.
 
     `csr` is the PEM that `x509.read_csr` accepted and `spki` its key. `renew_before` and `max_key_age` are
-    seconds. `end` is the last day of employment (YYYY-MM-DD): no certificate reaches beyond it.
+    seconds, as is `overlap` (the estate's by default): how long a certificate that is rotated stays valid beside
+    its successor. `end` is the last day of employment (YYYY-MM-DD): no certificate reaches beyond it.
     """
     fields = {
         "profile": spec.name,
@@ -206,7 +208,7 @@ def certificate(
         "ttl": spec.lifetime,
         "renew_before": renew_before,
         "max_key_age": max_key_age,
-        "overlap": seconds(estate.spec.overlap),
+        "overlap": seconds(estate.spec.overlap) if overlap is None else overlap,
         "profile": spec.content,
     }
     if end is not None:

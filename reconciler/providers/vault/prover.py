@@ -38,10 +38,10 @@ class VaultProver:
         return tuple(p for s, changes in subjects.items() for p in self._subject(s, changes, known))
 
     def _subject(self, subject: SubjectRef, changes: Sequence[Change], known: Known) -> Iterator[Proof]:
-        whole = [c for c in changes if c.type in ("vault.entity", "vault.token")]
-        asked = [("vault.login", self._logins)]
+        whole = any(c.whole for c in changes)
+        asked = [("vault.login", self._logins), ("vault.token", self._tokens)]
         if whole:
-            asked = [("vault.entity", self._entity), *asked, ("vault.token", self._tokens)]
+            asked = [("vault.entity", self._entity), *asked]
         for system, ask in asked:
             try:
                 yield from ask(subject, changes, known)
@@ -74,12 +74,13 @@ class VaultProver:
         gone = [c for c in changes if c.type == "vault.login" and c.action == "delete"]
         base = f"auth/{self._estate.mounts.cert}/certs"
         names = {login_name(subject, c.address.rsplit("/", 1)[-1]) for c in gone}
-        if any(c.type in ("vault.entity", "vault.token") for c in changes):
+        whole = any(c.whole for c in changes)
+        if whole:
             names |= set(self._clients("plan").keys_under(base, f"{subject.principal}."))
         standing = [n for n in sorted(names) if self._clients("plan").read(f"{base}/{n}").found]
         if standing:
             yield Proof(subject, "vault.login", "failed", f"login roles still stand: {', '.join(standing)}")
-        elif names or any(c.type != "ca.certificate" for c in changes):
+        elif names or whole:
             yield Proof(subject, "vault.login", "proved", "no login role is there", {"asked": sorted(names)})
 
     def _tokens(self, subject: SubjectRef, changes: Sequence[Change], known: Known) -> Iterator[Proof]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from threading import Lock
 
 from reconciler.errors import Denied, Rejected
 from reconciler.model.resource import Fields
 from reconciler.providers.protocol import Answer, Clients
+from reconciler.x509 import colons
 
 LOOKUP = "auth/token/lookup-accessor"
 # What the server says (400) of an accessor it does not know, and of a token whose entity is disabled or deleted.
@@ -29,20 +31,42 @@ def is_gone(answer: Answer, path: str) -> bool:
     raise Rejected(f"{path} was answered with {answer.status}, so it is not known which tokens stand")
 
 
+@dataclass(frozen=True, slots=True)
+class Which:
+    """Tokens got by logging in with one role, or with one of these certificates (serials)."""
+
+    login: str
+    serials: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    """A live token: its accessor, and what the server noted at its login on the cert mount."""
+
+    accessor: str
+    login: str
+    serial: str
+
+    def got_by(self, which: Which | None) -> bool:
+        return which is None or (bool(self.login) and self.login == which.login) or self.serial in which.serials
+
+
 class Tokens:
-    """One sweep over all accessors serves a whole run: whoever is contained was disabled before it began."""
+    """One sweep over all accessors serves a whole run: whoever is contained was disabled before it began, and a
+    credential that is taken was refused everywhere before."""
 
     def __init__(self, clients: Clients) -> None:
         self._clients = clients
-        self._swept: dict[str, list[str]] | None = None
+        self._swept: dict[str, list[_Token]] | None = None
         self._lock = Lock()
 
-    def revoke(self, entity_id: str, *, fresh: bool = False) -> Fields:
-        """Revoke every token of one entity. `_accessors` names them for the prover and goes nowhere else.
+    def revoke(self, entity_id: str, which: Which | None = None, *, fresh: bool = False) -> Fields:
+        """Revoke every token of one entity, or those that `which` names. `_accessors` names them for the prover
+        and goes nowhere else.
 
         Raises `Rejected` when one of them still answers afterwards.
         """
-        accessors = self._of(entity_id, fresh=fresh)
+        accessors = [token.accessor for token in self._of(entity_id, fresh=fresh) if token.got_by(which)]
         contain = self._clients("contain")
         for accessor in accessors:
             # A token ends with its parent, which may have been revoked a moment ago.
@@ -53,21 +77,27 @@ class Tokens:
             raise Rejected(f"{left} tokens of entity {entity_id} still stand after they were revoked")
         return {"revoked": len(accessors), "_accessors": accessors}
 
-    def _of(self, entity_id: str, *, fresh: bool) -> list[str]:
+    def _of(self, entity_id: str, *, fresh: bool) -> list[_Token]:
         with self._lock:
             if self._swept is None or fresh:
                 self._swept = self._sweep()
             return self._swept.get(entity_id, [])
 
-    def _sweep(self) -> dict[str, list[str]]:
+    def _sweep(self) -> dict[str, list[_Token]]:
         contain = self._clients("contain")
         accessors = contain.list("auth/token/accessors").keys
         answers = contain.ask_many(LOOKUP, ({"accessor": a} for a in accessors))
-        found: dict[str, list[str]] = {}
+        found: dict[str, list[_Token]] = {}
         for accessor, answer in zip(accessors, answers, strict=True):
             owner = "" if is_gone(answer, LOOKUP) else answer.data.get("entity_id")
             if not isinstance(owner, str):
                 raise Rejected(f"{LOOKUP} does not say whose a token is")
             if owner:
-                found.setdefault(owner, []).append(accessor)
+                found.setdefault(owner, []).append(_token(accessor, answer))
         return found
+
+
+def _token(accessor: str, answer: Answer) -> _Token:
+    meta = answer.data.get("meta") or {}
+    serial = str(meta.get("serial_number", ""))  # decimal
+    return _Token(accessor, str(meta.get("cert_name", "")), colons(int(serial)) if serial.isdecimal() else "")

@@ -13,7 +13,7 @@ from reconciler.providers.vault.entities import CHANGED, REPLAN, EntityWriter
 from reconciler.providers.vault.policies import spell
 from reconciler.providers.vault.resources import login_name
 from reconciler.providers.vault.seen import login_fields, policy_fields
-from reconciler.providers.vault.tokens import Tokens
+from reconciler.providers.vault.tokens import Tokens, Which
 
 
 class VaultWriter:
@@ -36,7 +36,7 @@ class VaultWriter:
             case "vault.login", "create" | "update":
                 return self._write_login(change, known)
             case "vault.token", "revoke":
-                return self._tokens.revoke(_id_of(change))
+                return self._tokens.revoke(_id_of(change), _tokens_of(change))
         return self._entities.apply(change)
 
     # -- policies --------------------------------------------------------------------------------------
@@ -110,3 +110,13 @@ def _fields(resource: Resource | None) -> Fields | None:
 
 def _id_of(change: Change) -> str:
     return str((change.before or {}).get("entity") or actual_of(change).facts["id"])
+
+
+def _tokens_of(change: Change) -> Which | None:
+    """Which tokens of the entity the change means: all, or those got with a credential that is gone."""
+    before = change.before or {}
+    if change.whole:
+        return None
+    credential = before.get("credential")
+    login = login_name(change.subject, str(credential)) if credential and change.subject is not None else ""
+    return Which(login, frozenset(before.get("serials") or ()))
