@@ -48,7 +48,8 @@ def _judge(manifest: Manifest, credential: Credential, spec: CertificateProfile,
         return unfit
     if path not in world.files:
         why = world.unread_files.get(path, "it was not read")
-        return f"{path}: {why} (paths are relative to the directory of idac.yaml)"
+        hint = " (paths are relative to the directory of idac.yaml)" if why.startswith("no such file") else ""
+        return f"{path}: {why}{hint}"
     try:
         csr = read_csr(world.files[path])
     except CryptoError as error:

@@ -59,7 +59,7 @@ def _mic(value: str) -> str:
 
     entry = iso10383.MIC.__members__.get(value.lower()) if value.isupper() or value.isdigit() else None
     if entry is None:
-        raise refuse("must be a MIC (ISO 10383) in capitals")
+        raise refuse("must be a MIC (ISO 10383), in capitals, such as XNYS")
     if entry.value.status is iso10383.Status.expired:
         raise refuse("this MIC has expired (ISO 10383)")
     return value
@@ -69,8 +69,8 @@ def _mic(value: str) -> str:
 def _currency(value: str) -> str:
     import iso4217
 
-    if value not in iso4217.Currency.__members__:
-        raise refuse("must be a currency code (ISO 4217), such as EUR")
+    if not value.isupper() or value not in iso4217.Currency.__members__:  # the library knows `eur` as well
+        raise refuse("must be a currency code (ISO 4217) in capitals, such as EUR")
     return value
 
 

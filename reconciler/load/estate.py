@@ -10,14 +10,16 @@ from pydantic import Field, ValidationError
 from reconciler import yaml12
 from reconciler.canonical import digest
 from reconciler.errors import InvalidInput
+from reconciler.kinds import fields
 from reconciler.kinds.fields import Name
 from reconciler.load.files import Root, Unreadable
 from reconciler.load.secrets import WORDS, find_secrets, place
 from reconciler.load.words import explain
-from reconciler.model.estate import Estate, EstateSpec
+from reconciler.model.estate import ADDRESS, Estate, EstateSpec
 from reconciler.model.manifest import Finding, Origin, Spec
 
 FILE = "idac.yaml"
+fields.WORDS[ADDRESS] = "the server's URL, such as https://vault.example:8200"
 
 
 class _Metadata(Spec):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 MAX_FILES = 200_000
+_ASIDE = re.compile(r"(.+\.ya?ml)[.~_-].*\Z", re.DOTALL)  # jdoe.yaml.bak, jdoe.yaml~, jdoe.yaml.orig
 MAX_DEPTH = 32  # directories inside directories
 
 
@@ -77,10 +79,12 @@ class Root:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A manifest file, or what stood in the way of one (`problem`)."""
+    """A manifest file, what stood in the way of one (`problem`), or one put aside (`instead_of` a name that is
+    not there), which is not read."""
 
     path: str
     problem: str = ""
+    instead_of: str = ""
 
 
 def walk(root: Root, directory: str, skip: frozenset[str]) -> Iterator[Entry]:
@@ -106,6 +110,7 @@ def _walk(root: Root, directory: str, skip: frozenset[str], seen: set[str], dept
     except OSError as error:
         yield Entry(directory, _reason(error))
         return
+    names = {entry.name for entry in entries}
     for entry in entries:
         path = f"{directory}/{entry.name}" if directory not in ("", ".") else entry.name
         if not _is_text(entry.name):
@@ -113,7 +118,11 @@ def _walk(root: Root, directory: str, skip: frozenset[str], seen: set[str], dept
             continue
         if entry.name.startswith(".") or path == "idac.yaml":
             continue
-        yield from _entry(root, entry, path, skip, seen, depth)
+        aside = _ASIDE.match(entry.name)
+        if aside and aside[1] not in names:
+            yield Entry(path, instead_of=aside[1])
+        else:
+            yield from _entry(root, entry, path, skip, seen, depth)
 
 
 def _entry(

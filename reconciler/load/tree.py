@@ -80,7 +80,10 @@ def _paths(estate: Estate, gathered: _Gathered) -> Iterator[str]:
             gathered.unread("M08", message, Origin("idac.yaml", 1, 1))
             continue
         for entry in walk(root, directory, skip):
-            if entry.problem:
+            if entry.instead_of:
+                message = f"it is not read, and {entry.instead_of} is not there: whom that was about, left"
+                gathered.findings.append(Finding("M10", "warning", message, None, Origin(entry.path, 1, 1)))
+            elif entry.problem:
                 gathered.unread("M01", entry.problem, Origin(entry.path, 1, 1))
             else:
                 yield entry.path

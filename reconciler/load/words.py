@@ -66,6 +66,8 @@ def _message(fault: ErrorDetails, path: Path, model: type[BaseModel]) -> str:
         return "is no field here" + nearest(str(path[-1]), _fields(model, path[:-1]))
     if kind == "string_pattern_mismatch" and context.get("pattern") in WORDS:
         return f"must be {WORDS[context['pattern']]}"
+    if kind == "value_error":
+        return "is not complete: " + fault["msg"].removeprefix("Value error, ")
     if kind in _PLAIN:
         return _PLAIN[kind]
     if kind in _LIMITS:

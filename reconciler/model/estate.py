@@ -4,15 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr, StringConstraints
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictInt,
+    StrictStr,
+    StringConstraints,
+    model_validator,
+)
 
 DnsLabel = Annotated[str, StringConstraints(strict=True, pattern=r"\A[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\z")]
 Duration = Annotated[str, StringConstraints(strict=True, pattern=r"\A[1-9][0-9]{0,8}[smhd]\z")]
 
 # `0s`: a key that is replaced ends before its successor begins.
 Overlap = Annotated[str, StringConstraints(strict=True, pattern=r"\A(0|[1-9][0-9]{0,8})[smhd]\z")]
+
+
+ADDRESS = r"\A(https?://[^\s/]\S*)?\z"
 
 
 class _Strict(BaseModel):
@@ -36,6 +48,18 @@ class Login(_Strict):
     secret_id: SecretRef | None = Field(default=None, alias="secretId")
     token: SecretRef | None = None  # jwt: the signed JWT; token: the token itself
 
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        needs: dict[str, dict[str, object]] = {
+            "approle": {"roleId": self.role_id, "secretId": self.secret_id},
+            "jwt": {"role": self.role, "token": self.token},
+            "token": {"token": self.token},
+        }
+        missing = [name for name, given in needs[self.method].items() if not given]
+        if missing:
+            raise ValueError(f"a login by {self.method} needs {' and '.join(missing)}")
+        return self
+
 
 class Logins(_Strict):
     """The four identities. Absent ones are looked for under `.idac/`, where bootstrap puts them."""
@@ -49,7 +73,7 @@ class Logins(_Strict):
 class Target(_Strict):
     """The Vault or OpenBao this estate lives in. `VAULT_ADDR`, `VAULT_CACERT`, `VAULT_NAMESPACE` win."""
 
-    address: StrictStr = ""
+    address: Annotated[str, StringConstraints(strict=True, pattern=ADDRESS)] = ""
     ca_cert: StrictStr = Field(default="", alias="caCert")
     namespace: StrictStr = ""
     logins: Logins = Logins()

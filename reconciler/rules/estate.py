@@ -15,7 +15,7 @@ from reconciler.kinds.subject import SubjectSpec
 from reconciler.kinds.trader.spec import Trader
 from reconciler.memory import uncollected
 from reconciler.model.estate import Estate
-from reconciler.model.manifest import Finding, SubjectRef, Tree
+from reconciler.model.manifest import Finding, SubjectRef, Tally, Tree
 from reconciler.model.words import few
 from reconciler.rules import devices, tiers
 from reconciler.rules.declared import declared_only
@@ -160,6 +160,15 @@ def _unused_roles(view: View) -> Iterator[Finding]:
             yield finding("R12", "info", f"nobody holds role {name}", manifest, "metadata", "name")
 
 
+def _powerless(view: View) -> Iterator[Finding]:
+    """R25: somebody who may do nothing, or has nothing to prove themself with. No fault, and rarely meant."""
+    for lacks in ("roles", "credentials"):
+        bare = [m for m, spec in view.staying(Person) if not getattr(spec, lacks)]
+        if bare:
+            claim, part = f"no {lacks}, so they can do nothing here", few(sorted(m.name for m in bare), len(bare))
+            yield Finding("R25", "info", f"{claim}: {part}", None, bare[0].at("spec"), Tally(claim, part))
+
+
 def _renames(view: View) -> Iterator[Finding]:
     """R13: a former name that still stands, is claimed twice, or is the present one."""
     claims = Counter(SubjectRef(m.ref.kind, old) for m in view.tree.manifests for old in m.previously)
@@ -201,6 +210,7 @@ _RULES: tuple[Callable[[View], Iterator[Finding]], ...] = (
     _expired_access,
     _ending_soon,
     _unused_roles,
+    _powerless,
     _renames,
     *devices.RULES,
     *tiers.RULES,

@@ -174,7 +174,9 @@ class Reader:
             text: str = key
             return text
         if key is not BROKEN:
-            self._fault("a key must be text: put it in quotes if it is", event.start_mark)
+            digits = event.__class__ is ScalarEvent and event.value.isdigit()
+            hint = " (and a number has no commas: 4000000)" if digits else ""
+            self._fault(f"a key must be text: put it in quotes if it is{hint}", event.start_mark)
         return None
 
     def _twice(self, key: str, first: Any, mark: Any) -> None:

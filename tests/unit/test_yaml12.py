@@ -91,6 +91,7 @@ def test_every_fault_of_a_document_is_found_in_one_reading() -> None:
     [
         ("1: x", "key must be text"),
         ("null: x", "key must be text"),
+        ("{perOrder: 4,000,000}", "a number has no commas"),
         ("true: x", "key must be text"),
         ("? [a]\n: x", "key must be text"),
         ("{? {a: b} : x}", "key must be text"),

@@ -43,7 +43,7 @@ def test_the_estate_is_found_here_then_above_then_in_identities(tmp_path: Path) 
 
 
 def test_no_estate_anywhere_is_an_error_with_a_remedy(tmp_path: Path) -> None:
-    with pytest.raises(InvalidInput, match="idac init"):
+    with pytest.raises(InvalidInput, match="copy identities/"):
         find_estate(tmp_path)
 
 
@@ -86,6 +86,10 @@ def test_every_fault_is_told_at_its_place_and_in_one_run(tmp_path: Path) -> None
         (VALID.replace("meridian.test", '"spiffe://x/../y"'), "trustDomain"),
         (VALID.replace("  policy", "  manifests: x\n  policy"), "spec.manifests must be a list"),
         ("- a\n", "must be a mapping"),
+        (VALID + "  target: {address: x}\n", "spec.target.address must be the server's URL"),
+        (VALID + "  target: {logins: {plan: {method: jwt}}}\n", "a login by jwt needs role and token"),
+        (VALID + "  target: {logins: {grant: {method: approle, roleId: {env: R}}}}\n", "approle needs secretId"),
+        (VALID + "  target: {logins: {grant: {method: token}}}\n", "a login by token needs token"),
     ],
 )
 def test_a_configuration_that_cannot_be_used_says_why(tmp_path: Path, text: str, word: str) -> None:

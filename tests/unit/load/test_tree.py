@@ -42,13 +42,24 @@ def test_only_yaml_files_outside_dotfiles_and_plans_are_manifests(root: Path) ->
     for name in ("a.yaml", "b.yml", "sub/deep/c.yaml"):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(role(Path(name).stem))
-    for name in (".hidden.yaml", ".git/x.yaml", "plans/p.yaml", "notes.txt", "d.yaml.bak", "sub/.e/e.yaml"):
+    for name in (".hidden.yaml", ".git/x.yaml", "plans/p.yaml", "notes.txt", "a.yaml.bak", "sub/.e/e.yaml"):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text("not: a manifest\n")
     tree = read(root)
     assert [m.name for m in tree.manifests] == ["a", "b", "c"]
     assert tree.findings == ()
     assert tree.absence_is_intent
+
+
+@pytest.mark.parametrize("aside", ["d.yaml.bak", "d.yml.orig", "d.yaml~", "d.yaml.1", "d.yaml-old"])
+def test_a_manifest_put_aside_is_said_to_make_a_leaver(root: Path, aside: str) -> None:
+    (root / "a.yaml").write_text(role("a"))
+    (root / aside).write_text(role("d"))
+    tree = read(root)
+    (found,) = tree.findings
+    assert (found.code, found.severity, str(found.origin)) == ("M10", "warning", f"{aside}:1:1")
+    assert "it is not read, and d.y" in found.message
+    assert tree.absence_is_intent and not tree.errors
 
 
 def test_an_empty_tree_is_no_order_to_remove_everybody(root: Path) -> None:
