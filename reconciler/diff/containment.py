@@ -58,6 +58,13 @@ def revoke(
     )
 
 
+def drop_alias(alias: Resource) -> Iterator[Change]:
+    """Take from an entity that is not ours the alias on our mount, and the tokens that it was given for it."""
+    why = f"the entity {alias.fields['holder']}, which is not ours, holds it"
+    yield Change(alias.address, None, "delete", "contain", why, before=dict(alias.fields), actual=alias)
+    yield _revoke_tokens(None, alias, why)
+
+
 def hold(subject: SubjectRef, held: Held, standing: Hold | None, entity: Resource | None) -> Change:
     """Mark the subject so that nothing is granted to it until somebody releases it.
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from reconciler.diff.compare import answered, differing, resolve
-from reconciler.diff.containment import contain, hold
+from reconciler.diff.containment import contain, drop_alias, hold
 from reconciler.diff.convergence import UNEXPLAINED, converge, narrow
 from reconciler.diff.holds import BySubject, Held, judge_holds
 from reconciler.model.change import Change, Phase
@@ -76,7 +76,9 @@ def _departure(subject: SubjectRef, desired: Desired) -> str:
 def _strays(resources: Sequence[Resource], actual: Actual) -> Iterator[Change]:
     """Ours, but of no subject that can be told: contained one by one."""
     for resource in sorted(resources, key=lambda r: r.address):
-        if resource.type in ("vault.entity", "vault.login", "ca.certificate"):
+        if resource.type == "vault.alias":
+            yield from drop_alias(resource)
+        elif resource.type in ("vault.entity", "vault.login", "ca.certificate"):
             sealed = not actual.unavailable
             yield from contain(None, [resource], UNEXPLAINED, remove=True, sealed=sealed)
 

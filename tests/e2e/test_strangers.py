@@ -198,3 +198,32 @@ def test_after_all_is_made_again_nothing_is_left_to_do(gone: Settled) -> None:
     assert gone.after.code == 0, gone.after.out
     for name in ("login", "record"):
         assert gone.firm.holder(name).login() == 200
+
+
+# ---- what was taken over ----------------------------------------------------------------------------------------
+
+
+def test_an_alias_that_somebody_moved_to_an_entity_of_theirs_is_taken_from_it_and_given_back(firm: Firm) -> None:
+    firm.trader("anna")
+    firm.trader("bob")
+    firm.apply()
+    admin, anna = firm.admin, firm.holder("anna")
+    thief = admin.ok("POST", "identity/entity", {"name": f"thief-{firm.name}", "policies": ["root-like"]}).data[
+        "id"
+    ]
+    accessor = admin.ok("GET", "sys/auth").data[f"{firm.estate.mounts.cert}/"]["accessor"]
+    body = {"name": "trader.anna", "canonical_id": thief, "mount_accessor": accessor}
+    admin.ok("POST", "identity/entity-alias", body)
+    assert anna.login() == 200  # as the thief's entity, with its policies
+
+    done = settle(firm)
+
+    assert done.changes("vault.alias/trader.anna") == [("contain", "delete")]
+    assert {o["status"] for o in done.outcomes} == {"applied"}
+    assert done.after.code == 0, done.after.out
+    assert anna.read("auth/token/lookup-self") == 403
+    assert anna.login() == 200
+    assert admin.ok("GET", f"identity/entity/id/{thief}").data["aliases"] == []
+    own = admin.ok("GET", entity_path(firm, "anna")).data
+    assert [alias["name"] for alias in own["aliases"]] == ["trader.anna"]
+    admin.close()

@@ -436,6 +436,19 @@ def test_no_crl_is_planned_where_none_can_be_seen() -> None:
     assert diff(desired([], {}), Actual({}, unavailable={"ca": "down"}), NOW) == ()
 
 
+def test_an_alias_in_somebody_elses_hands_is_taken_before_it_is_given_back() -> None:
+    fields = {"alias": "idac-t-cert:trader.anna", "entity": "id-thief", "holder": "thief"}
+    taken = Resource("vault.alias/trader.anna", None, fields, {"id": "id-thief", "alias_id": "a1"})
+    state = actual([taken, entity(ANNA, aliases=[]), login(ANNA), issued(certificate(ANNA))])
+    changes = diff(desired(wanted(ANNA), {ANNA: "active"}), state, NOW)
+    assert said(changes) == [
+        ("contain", "delete", "vault.alias/trader.anna"),
+        ("contain", "revoke", "vault.token/trader.anna"),
+        ("grant", "update", "vault.entity/trader/anna"),
+    ]
+    assert all("thief" in c.reason for c in changes if c.phase == "contain")
+
+
 def test_rules_are_governed() -> None:
     target = desired([policy("a"), policy("b", "{1}")], {})
     state = actual([policy("b"), policy("c")])

@@ -101,7 +101,21 @@ class VaultReader:
                     elif rank is not None:
                         strays.append(_stray(rank[1]))
                     best[resource.address] = (verdict.votes, resource)
-        return [*(r for _, r in best.values()), *strays], held, unmanaged, foreign
+        found = [r for one in [*(r for _, r in best.values()), *strays] for r in self._reachable(one)]
+        return found, held, unmanaged, foreign
+
+    def _reachable(self, entity: Resource) -> Iterator[Resource]:
+        """The entity; or, where neither name nor mark makes it ours, only what it holds on our mount."""
+        name, mount = str(entity.fields["name"]), f"{self._estate.mounts.cert}:"
+        ours = name.startswith(self._estate.prefix) or entity.fields["estate"] == self._estate.name
+        if ours or entity.subject is not None:
+            yield entity
+            return
+        for alias, id_ in entity.facts["alias_ids"].items():
+            if alias.startswith(mount):
+                fields = {"alias": alias, "entity": entity.facts["id"], "holder": name}
+                facts = {"id": entity.facts["id"], "alias_id": id_}
+                yield Resource(f"vault.alias/{alias.removeprefix(mount)}", None, fields, facts)
 
     def _read_entities(self) -> Iterator[Mapping[str, Any]]:
         ids = self._client.list("identity/entity/id").keys

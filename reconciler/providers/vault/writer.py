@@ -10,6 +10,7 @@ from reconciler.model.estate import Estate
 from reconciler.model.resource import Fields, Resource
 from reconciler.providers.protocol import Clients, Known, actual_of, desired_of
 from reconciler.providers.vault.entities import CHANGED, REPLAN, EntityWriter
+from reconciler.providers.vault.ownership import aliases
 from reconciler.providers.vault.policies import spell
 from reconciler.providers.vault.resources import login_name
 from reconciler.providers.vault.seen import login_fields, policy_fields
@@ -27,14 +28,14 @@ class VaultWriter:
     def apply(self, change: Change, known: Known) -> Fields:
         """Do it, read it back, and say with which ids. Raises `IdacError`."""
         match change.type, change.action:
-            case "vault.policy", "delete":
-                return self._delete_policy(change)
-            case "vault.policy", "create" | "update":
-                return self._write_policy(change)
+            case "vault.policy", "create" | "update" | "delete":
+                return self._delete_policy(change) if change.action == "delete" else self._write_policy(change)
             case "vault.login", "delete":
                 return self._delete_login(change)
             case "vault.login", "create" | "update":
                 return self._write_login(change, known)
+            case "vault.alias", "delete":
+                return self._delete_alias(change)
             case "vault.token", "revoke":
                 return self._tokens.revoke(_id_of(change), _tokens_of(change))
         return self._entities.apply(change)
@@ -66,6 +67,16 @@ class VaultWriter:
         if self._clients("plan").read(path).found:
             raise Rejected(f"{path} is still there after its deletion", remedy=REPLAN)
         return {"policy": name}
+
+    # -- aliases that an entity of another owner holds on our mount ---------------------------------------
+
+    def _delete_alias(self, change: Change) -> Fields:
+        actual = actual_of(change)
+        self._clients("contain").delete(f"identity/entity-alias/id/{actual.facts['alias_id']}")
+        holder = self._clients("plan").read(f"identity/entity/id/{actual.facts['id']}")
+        if actual.fields["alias"] in aliases(holder.data):
+            raise Rejected(f"alias {actual.fields['alias']} is still there after its deletion", remedy=REPLAN)
+        return {"alias": actual.fields["alias"]}
 
     # -- login roles -----------------------------------------------------------------------------------
 
