@@ -198,7 +198,9 @@ class EntityWriter:
             own |= {"subject": str(change.subject), "name": entity_name(self._estate, change.subject)}
         wrong = [n for n in ("estate", "subject", "name") if shown[n] not in (actual[n], wanted[n], own.get(n))]
         states = [(fields["disabled"], fields["state"]) for fields in (actual, wanted)]
-        states += [(True, state) for state in CONTAINED if change.phase == "contain"]
+        # Only what takes everything may find it taken: a narrowing would write the rest back over a hold.
+        taking = change.phase == "contain" and change.desired is None
+        states += [(True, state) for state in CONTAINED if taking]
         if (shown["disabled"], shown["state"]) not in states:
             wrong.append("disabled")
         if change.phase == "grant" and not set(shown["policies"]) <= {*actual["policies"], *wanted["policies"]}:
@@ -206,7 +208,7 @@ class EntityWriter:
         if wrong:
             raise Rejected(f"entity {entity['name']}: {CHANGED} ({', '.join(wrong)})", remedy=REPLAN)
         held = HOLD_MARK in (entity.get("metadata") or {})
-        if held and change.phase == "grant" and change.action != "release":
+        if held and not taking and change.action != "release":
             raise Refused(f"entity {entity['name']} was put on hold meanwhile", remedy=REPLAN)
 
     def _find(self, id_: str) -> Mapping[str, Any] | None:
