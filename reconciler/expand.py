@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from datetime import date
 
 import reconciler.providers.ca.resources as ca
@@ -43,7 +43,6 @@ def _expand(tree: Tree, estate: Estate, today: date) -> Desired:
     frozen = {ref for ref in doubtful if lifecycles.get(ref, "active") == "active"}
     resources: dict[Address, Resource] = {}
     findings: list[Finding] = []
-    cores: dict[SubjectRef, Core] = {}
     for subjects in (False, True):  # rules first: what refers to a rule that does not hold up is not expanded
         manifests = {m.ref: m for m in tree.manifests if m.ref not in frozen}
         world = World(estate, manifests, tree.files, tree.unread_files)
@@ -57,8 +56,6 @@ def _expand(tree: Tree, estate: Estate, today: date) -> Desired:
                 resources.update((r.address, r) for r in made.resources)
             else:
                 frozen.add(ref)
-                if isinstance(manifest.spec, SubjectSpec):
-                    cores[ref] = _core(estate, ref, manifest.spec)
     shared = _shared_keys(resources.values(), tree, lifecycles)
     resources["ca.crl"] = ca.crl()
     try:
@@ -76,13 +73,23 @@ def _expand(tree: Tree, estate: Estate, today: date) -> Desired:
         reasons=reasons,
         former=_former(tree),
         persons={m.ref: m.spec.person_id for m in tree.manifests if isinstance(m.spec, Person)},
-        cores=cores,
+        cores=dict(_cores(tree, estate, frozen)),
     )
 
 
-def _core(estate: Estate, ref: SubjectRef, spec: SubjectSpec) -> Core:
-    """What a manifest says without doubt, though something else about it does not hold up."""
-    return Core(vault.entity(estate, ref, spec.roles), frozenset(c.name for c in spec.credentials))
+def _cores(tree: Tree, estate: Estate, frozen: Set[SubjectRef]) -> Iterator[tuple[SubjectRef, Core]]:
+    """What frozen subjects' manifests say without doubt: of one document alone, and of roles that there are."""
+    declared = Counter((*(m.ref for m in tree.manifests), *(i.ref for i in tree.invalid)))
+    said: list[tuple[SubjectRef, Sequence[str], frozenset[str] | None]] = [
+        (m.ref, m.spec.roles, frozenset(c.name for c in m.spec.credentials))
+        for m in tree.manifests
+        if m.ref in frozen and isinstance(m.spec, SubjectSpec)
+    ]
+    said += [(i.ref, i.roles, None) for i in tree.invalid if i.ref in frozen and i.sure]
+    for ref, roles, credentials in said:
+        known = all(SubjectRef("role", role) in declared for role in roles)  # else it may be a slip of the pen
+        if known and declared[ref] == 1:
+            yield ref, Core(vault.entity(estate, ref, roles), credentials)
 
 
 def _former(tree: Tree) -> dict[SubjectRef, tuple[SubjectRef, ...]]:
@@ -97,7 +104,7 @@ def _lifecycles(tree: Tree, today: date) -> tuple[dict[SubjectRef, Lifecycle], d
     for manifest in tree.manifests:
         if isinstance(manifest.spec, SubjectSpec):
             said[manifest.ref].append(manifest.spec.lifecycle(today))
-    for ref, life, _ in tree.invalid:
+    for ref, life, *_ in tree.invalid:
         said[ref].append(life(today) if life is not None else ("active", ""))
     sure = {ref: min(lives, key=lambda life: _LESS.index(life[0])) for ref, lives in said.items()}
     valid = {m.ref for m in tree.manifests if isinstance(m.spec, SubjectSpec)}

@@ -77,10 +77,14 @@ def narrow(subject: SubjectRef, core: Core | None, present: Sequence[Resource]) 
     if core is None:
         return
     taken: list[Change] = []
-    for resource in present:
+    own = [r for r in present if "/orphan/" not in r.address]
+    delivered = {_credential(r.address) for r in own if r.type == "ca.certificate"}
+    # A name that does not stand yet may be a new one for an old credential: then none is sure to be superfluous.
+    sure = core.credentials is not None and core.credentials <= delivered
+    for resource in own:
         if resource.type == "vault.entity":
             yield from _narrow_entity(subject, core.entity, core.entity.fields, resource)
-        elif "/orphan/" not in resource.address and _credential(resource.address) not in core.credentials:
+        elif sure and _credential(resource.address) not in (core.credentials or ()):
             taken += _remove(subject, resource)
     yield from taken
     yield from _end_tokens(subject, taken, present)

@@ -88,7 +88,9 @@ class _Faults:
         found = sorted(self.found, key=lambda fault: fault[2:])  # as they stand in the file
         places = ((code, message, Origin(self.file, line, column)) for code, message, line, column in found)
         findings = tuple(Finding(code, "error", text, subject, where) for code, text, where in places)
-        return Parsed(None, _invalid(told, value) if told is not None else None, findings)
+        return Parsed(
+            None, _invalid(told, value, clean=not self.document.faults) if told is not None else None, findings
+        )
 
 
 def _validated(model: type[S], value: dict[str, Any], base: tuple[str, ...], faults: _Faults) -> S | None:
@@ -126,12 +128,18 @@ def _told(value: Any) -> SubjectRef | None:
     return SubjectRef(kind.lower(), name)
 
 
-def _invalid(ref: SubjectRef, value: dict[str, Any]) -> Invalid:
-    """The document as invalid, with what it still says of the subject's lifecycle and roles."""
+def _invalid(ref: SubjectRef, value: dict[str, Any], *, clean: bool) -> Invalid:
+    """The document as invalid, with what it still says of the subject's lifecycle and roles.
+
+    `clean`: it is YAML without a fault, so that nothing in it stands twice.
+    """
     kind = next((known for name, known in KINDS.items() if name.lower() == ref.kind), None)
     body = value.get("spec")
     if kind is None or not isinstance(body, dict) or not issubclass(kind.spec, SubjectSpec):
         return Invalid(ref)
     roles = body.get("roles")
     named = tuple(role for role in roles if isinstance(role, str)) if isinstance(roles, list) else ()
-    return Invalid(ref, kind.spec.still_says(body), named if len(named) <= MOST_ROLES else ())
+    if len(named) > MOST_ROLES:
+        return Invalid(ref, kind.spec.still_says(body))
+    sure = clean and isinstance(roles, list) and len(set(named)) == len(roles)
+    return Invalid(ref, kind.spec.still_says(body), named, sure)

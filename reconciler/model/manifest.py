@@ -97,6 +97,7 @@ class Invalid(NamedTuple):
     ref: SubjectRef
     life: Life | None = None
     roles: tuple[str, ...] = ()
+    sure: bool = False  # whether these are all the roles it gives, without doubt: then no other need stay
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,7 +74,7 @@ class Core:
     """What the manifest of a frozen subject says without doubt: enough to take away what it no longer asks for."""
 
     entity: Resource  # with the desired policies
-    credentials: frozenset[str]  # names
+    credentials: frozenset[str] | None  # their names; None where they are in doubt
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from reconciler.diff import diff, lift
 from reconciler.errors import Refused
 from reconciler.model.change import Change
 from reconciler.model.manifest import SubjectRef
-from reconciler.model.resource import Actual, Desired, Hold, Resource, Revocation
+from reconciler.model.resource import Actual, Core, Desired, Hold, Resource, Revocation
 from tests.unit import world
 from tests.unit.world import (
     NOW,
@@ -562,3 +562,88 @@ def test_the_order_in_which_things_were_read_does_not_matter(
     random.shuffle(shuffled)  # type: ignore[attr-defined]
     other = replace(state, resources=dict(shuffled))
     assert said(diff(target, other, NOW)) == said(diff(target, state, NOW))
+
+
+# ---- whom a hold follows, and how it ends ----------------------------------------------------------------------
+
+NEW = SubjectRef("trader", "anna-new")
+HELD = Hold(ANNA, "phished", "ops", "2026-11-24T10:00:00Z", person="E7", keys=frozenset({"key-anna-mtls"}))
+
+
+@pytest.mark.parametrize(
+    ("more", "spki", "words"),
+    [
+        ({"former": {NEW: (ANNA, BOB)}}, "", "it was trader/anna"),
+        ({"persons": {NEW: "e7"}}, "", "the same person (personId e7) as trader/anna"),
+        ({}, "key-anna-mtls", "it has a key of trader/anna"),
+    ],
+)
+def test_a_hold_follows_name_person_and_key(more: dict[str, Any], spki: str, words: str) -> None:
+    target = desired([entity(NEW, id=None), certificate(NEW, spki=spki)], {NEW: "active"}, **more)
+    (change,) = diff(target, actual([], [HELD]), NOW)
+    assert (change.action, change.subject) == ("hold", NEW)
+    assert words in change.reason
+    assert change.reason.endswith("which is on hold: phished")
+
+
+@pytest.mark.parametrize("lifecycle", ["active", "suspended", "left", None])
+@pytest.mark.parametrize("whole", [True, False])
+def test_an_emergency_is_recorded_whatever_the_manifest_says(lifecycle: Any, whole: bool) -> None:
+    lifecycles = {ANNA: lifecycle} if lifecycle else {}
+    target = desired(wanted(ANNA) if lifecycle == "active" else [], lifecycles, absence_is_intent=whole)
+    changes = diff(target, emergency_at("revoked"), NOW)
+    first = min(changes, key=lambda c: c.order)
+    assert (first.action, first.subject) == ("hold", ANNA)
+    assert first.after is not None
+    assert [r["spki"] for r in first.after["revoked"]] == ["key-anna-mtls"]
+    assert ANNA in advance(emergency_at("revoked"), changes).holds
+    assert {c.phase for c in changes} == {"contain"}
+
+
+def test_a_faulty_manifest_keeps_nobody_from_being_contained_in_an_emergency() -> None:
+    target = desired([], {}, frozen=frozenset({ANNA}))
+    changes = diff(target, emergency_at("disabled"), NOW)
+    assert said(changes)[0] == ("contain", "hold", "vault.entity/trader/anna")
+    assert not [c for c in changes if c.action == "delete" and c.type == "vault.entity"]
+    assert any(c.closes for c in changes)
+
+
+def test_a_faulty_manifest_still_narrows_what_it_says_without_doubt() -> None:
+    both = [*standing(ANNA), login(ANNA, "old"), issued(certificate(ANNA, "old"))]
+    core = Core(entity(ANNA, [], id=None), frozenset({"mtls"}))
+    target = desired([], {ANNA: "active"}, frozen=frozenset({ANNA}), cores={ANNA: core})
+    changes = diff(target, actual(both), NOW)
+    assert {c.phase for c in changes} == {"contain"}
+    assert {(c.action, c.address) for c in changes if c.type != "vault.token"} == {
+        ("update", "vault.entity/trader/anna"),
+        ("delete", "vault.login/trader/anna/old"),
+        ("revoke", "ca.certificate/trader/anna/old"),
+        ("update", "ca.crl"),
+    }
+    unsure = replace(core, credentials=frozenset({"renamed"}))
+    changes = diff(replace(target, cores={ANNA: unsure}), actual(both), NOW)
+    assert [(c.action, c.address) for c in changes] == [("update", "vault.entity/trader/anna")]
+
+
+def test_a_release_answers_the_revocations_that_were_known_and_no_later_ones() -> None:
+    target = desired(wanted(ANNA), {ANNA: "active"})
+    state = emergency_at("revoked")
+    state = advance(state, diff(target, state, NOW))
+    released = advance(state, lift(ANNA, "cleared", target, state))
+    assert [c.action for c in diff(target, released, NOW) if c.type == "vault.entity"] == ["update"]
+    later = replace(released.revocations[0], serial="0f:0f", spki="another", at="2026-11-24T11:30:00Z")
+    struck = replace(released, revocations=(*released.revocations, later))
+    assert "hold" in [c.action for c in diff(target, struck, NOW)]
+    at_login = replace(later, at="")
+    struck = replace(released, revocations=(*released.revocations, at_login))
+    assert "hold" in [c.action for c in diff(target, struck, NOW)]
+
+
+def test_a_release_lifts_the_holds_of_one_person_under_all_names_and_nobody_elses() -> None:
+    other = Hold(BOB, "odd", "ops", "2026-11-24T10:00:00Z", keys=frozenset({"key-bob-mtls"}))
+    holds = [HELD, Hold(NEW, "it was trader/anna", "ops", "2026-11-24T11:00:00Z", person="E7"), other]
+    target = desired(wanted(NEW), {NEW: "active"}, former={NEW: (ANNA,)})
+    assert {c.subject for c in lift(NEW, "cleared", target, actual([], holds))} == {ANNA, NEW}
+    shared = desired([certificate(NEW, spki="key-bob-mtls")], {NEW: "active"}, former={NEW: (ANNA,)})
+    with pytest.raises(Refused, match="has a key of trader/bob"):
+        lift(NEW, "cleared", shared, actual([], holds))

@@ -41,7 +41,7 @@ class Suspects:
 
 def foreign_revocations(client: Client, estate: Estate, suspects: Suspects) -> tuple[Revocation, ...]:
     """Those of the revocations that are not ours. What the lists and the notes explain is not read at all."""
-    doubtful = sorted(s for s in suspects.serials if not _ours(s, suspects.times.get(s, ""), suspects.notes))
+    doubtful = sorted(s for s in suspects.serials if not is_ours(s, suspects.times.get(s, ""), suspects.notes))
     answers = client.read_many(f"{estate.mounts.pki}/cert/{serial}" for serial in doubtful)
     pairs = zip(doubtful, answers, strict=True)
     return tuple(r for serial, (_, answer) in pairs for r in _judged(serial, answer, suspects))
@@ -64,7 +64,7 @@ def _judged(serial: str, answer: Answer, suspects: Suspects) -> Iterator[Revocat
     seconds = int(answer.data.get("revocation_time") or 0)
     told = rfc3339(datetime.fromtimestamp(seconds, UTC)) if seconds else ""
     at = suspects.times.get(serial) or told
-    if _ours(serial, at, suspects.notes):
+    if is_ours(serial, at, suspects.notes):
         return
     if answer.found:
         certificate = parsed(answer)
@@ -74,8 +74,8 @@ def _judged(serial: str, answer: Answer, suspects: Suspects) -> Iterator[Revocat
         yield Revocation(serial, subject, spki, at)
 
 
-def _ours(serial: str, at: str, notes: Mapping[str, store.Note]) -> bool:
-    """Whether a note of ours about this serial was written when it was revoked, and not at another time."""
+def is_ours(serial: str, at: str, notes: Mapping[str, store.Note]) -> bool:
+    """Whether a note of ours about this serial was written when it was revoked (`at`), and not at another time."""
     if serial not in notes or not at:
         return False
     revoked = datetime.fromisoformat(at)

@@ -198,8 +198,7 @@ class EntityWriter:
             own |= {"subject": str(change.subject), "name": entity_name(self._estate, change.subject)}
         wrong = [n for n in ("estate", "subject", "name") if shown[n] not in (actual[n], wanted[n], own.get(n))]
         states = [(fields["disabled"], fields["state"]) for fields in (actual, wanted)]
-        # Only what takes everything may find it taken: a narrowing would write the rest back over a hold.
-        taking = change.phase == "contain" and change.desired is None
+        taking = change.phase == "contain" and change.desired is None  # all of it; a narrowing gives back the rest
         states += [(True, state) for state in CONTAINED if taking]
         if (shown["disabled"], shown["state"]) not in states:
             wrong.append("disabled")
