@@ -421,6 +421,14 @@ def test_a_hold_that_was_written_or_lifted_in_word_alone_is_not_believed(
         desk.writer.apply(desk.change(action, phase, actual=actual), {})
 
 
+def test_a_hold_that_left_the_entity_enabled_is_not_believed(desk: Desk) -> None:
+    desk.create("a")
+    change = desk.change("hold", "contain", actual=desk.actual())
+    lie(desk, "GET .*identity/entity/id/", lambda e: e["metadata"].update({HOLD_MARK: "because"}), skip=1)
+    with pytest.raises(Rejected, match="is not disabled"):
+        desk.writer.apply(change, {})
+
+
 def test_a_long_reason_is_cut_to_what_metadata_holds(desk: Desk) -> None:
     desk.create("a")
     desk.writer.apply(replace(desk.change("hold", "contain", actual=desk.actual()), reason="ü" * 1000), {})
