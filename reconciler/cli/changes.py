@@ -162,7 +162,8 @@ class Usage(IdacError):
 
 
 def _want(context: Context, estate: Estate) -> Wanted:
-    return want(estate, context.tree(estate), now(), last_policy(estate))
+    then = last_policy(estate)  # first: the record of a large run takes memory, which the manifests use again
+    return want(estate, context.tree(estate), now(), then)
 
 
 def _look(context: Context, estate: Estate, wanted: Wanted, connection: Connection) -> Sight:

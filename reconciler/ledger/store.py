@@ -33,6 +33,7 @@ from reconciler.model.plan import Plan, PlanTicket
 from reconciler.model.record import PolicyThen, RecordRef, Run, RunResult, StoredRecord
 from reconciler.model.resource import Address, Fields
 
+POLICY_THEN = frozenset({"predicate", "policy", "sha256", "status"})  # what `last_policy` reads of a record
 RECORD_NAME = re.compile(r"\A(?:[0-9]{6}|[1-9][0-9]{6,})\.dsse\.json\Z")
 RUN_ID = re.compile(r"\A[A-Za-z0-9][A-Za-z0-9._-]{0,127}\Z")
 
@@ -115,7 +116,7 @@ class Ledger:
         """The policy under which something was last applied; None where nothing was. Nothing is verified."""
         for path in reversed(self.record_files()):
             try:
-                said = self._stored(path).statement["predicate"]
+                said = statement(parse(path.read_bytes()), POLICY_THEN)["predicate"]
                 sha256, status = str(said["policy"]["sha256"]), said["status"]
             except (LedgerError, OSError, KeyError, TypeError):
                 continue  # `records verify` reports it
