@@ -18,6 +18,7 @@ from reconciler.canonical import canonical
 from reconciler.errors import CryptoError, LedgerError
 
 IN_TOTO = "application/vnd.in-toto+json"
+_HEAD = b'{"payload":"'
 
 
 class Signer(Protocol):
@@ -57,14 +58,14 @@ def parse(data: bytes) -> Envelope:
     So no unsigned byte can be added, dropped or changed unseen. Nothing is verified yet.
     """
     try:
-        document = json.loads(data)
-        [signature] = document["signatures"]
-        envelope = Envelope(
-            base64.b64decode(document["payload"], validate=True),
-            str(signature["keyid"]),
-            base64.b64decode(signature["sig"], validate=True),
-        )
-        exact = _file(envelope) == data
+        end = data.index(b'"', len(_HEAD))
+        payload = binascii.a2b_base64(memoryview(data)[len(_HEAD) : end], strict_mode=True)
+        [signature] = json.loads(b"{" + data[end + 2 :])["signatures"]
+        envelope = Envelope(payload, str(signature["keyid"]), base64.b64decode(signature["sig"], validate=True))
+        # Of a payload's base64 only the last four characters can be spelt in more than one way.
+        last = base64.b64encode(payload[(len(payload) - 1) // 3 * 3 :])
+        exact = data.startswith(_HEAD) and data.endswith(last + _tail(envelope), len(_HEAD))
+        exact = exact and len(data) == len(_HEAD) + (len(payload) + 2) // 3 * 4 + len(_tail(envelope))
     except (ValueError, TypeError, KeyError, RecursionError, binascii.Error):
         raise LedgerError("not a DSSE envelope with one signature") from None
     if not exact or not envelope.key_id:
@@ -100,9 +101,13 @@ def statement(envelope: Envelope, only: Collection[str] = ()) -> Mapping[str, An
 
 
 def _file(envelope: Envelope) -> bytes:
+    return b"".join((_HEAD, base64.b64encode(envelope.payload), _tail(envelope)))
+
+
+def _tail(envelope: Envelope) -> bytes:
+    """All that stands behind the payload, which may be large and is copied as seldom as can be."""
     rest = {
         "payloadType": IN_TOTO,
         "signatures": [{"keyid": envelope.key_id, "sig": base64.b64encode(envelope.signature).decode()}],
     }
-    # The payload comes first and needs no escapes; it may be large, and is not sent through the canonicaliser.
-    return b"".join((b'{"payload":"', base64.b64encode(envelope.payload), b'",', canonical(rest)[1:], b"\n"))
+    return b'",' + canonical(rest)[1:] + b"\n"
