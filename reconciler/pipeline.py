@@ -11,18 +11,19 @@ compares it with what was reviewed, and stops if they are not the same.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from reconciler.apply import Execution, Hands, apply
 from reconciler.barrier import Barrier
 from reconciler.diff import diff, lift
+from reconciler.errors import Refused
 from reconciler.expand import expand
 from reconciler.model.estate import Estate
 from reconciler.model.manifest import Finding, SubjectRef, Tree
 from reconciler.model.outcome import Outcome, Proof
-from reconciler.model.plan import Plan, PlanTicket
+from reconciler.model.plan import Guard, Plan, PlanTicket
 from reconciler.model.record import PolicyThen, RecordRef, Run, RunResult, RunStatus
 from reconciler.model.resource import Actual, Desired
 from reconciler.observe import observe
@@ -115,20 +116,23 @@ def plan_release(
 def apply_plan(sight: Sight, ticket: PlanTicket, run: Run, workshop: Workshop) -> tuple[RunResult, RecordRef]:
     """Carry out the plan under the estate's lock, prove what was contained, and sign the record.
 
-    Raises `Refused` (a guard stops everything, or another run is going on) and `Stale` (the plan was used)
-    before anything is written. What fails later is in the result. If the run itself cannot go on, its journal
-    stays open, and the next run seals it as interrupted.
+    Raises `Refused` (a guard stops everything, another run is going on, or this is not the ledger that the last
+    run wrote and there is nothing to contain) and `Stale` (the plan was used) before anything is written. What
+    fails later is in the result. If the run itself cannot go on, its journal stays open, and the next run seals
+    it as interrupted.
     """
     fresh, ledger, connection = sight.plan, workshop.ledger, workshop.connection
     require_allowed(fresh)
     known = {r.address: r.facts for r in sight.actual.resources.values()}
     if fresh.empty and not ledger.unsealed():
+        _the_same_ledger(fresh, workshop)
         journal = ledger.open(run, fresh, ticket)
         result = RunResult(run, fresh, ticket, status(fresh, (), ()), (), ended_at=workshop.clock())
         return result, ledger.close(journal, result)
     lock = connection.lock(run.run_id)
     lock.acquire()
     try:
+        fresh = _the_same_ledger(fresh, workshop)
         ledger.seal_interrupted(known)
         connection.use_plan(ticket.plan_id, run.run_id)
         journal = ledger.open(run, fresh, ticket)
@@ -152,9 +156,30 @@ def apply_plan(sight: Sight, ticket: PlanTicket, run: Run, workshop: Workshop) -
             workshop.clock(),
             entities(done),
         )
-        return result, ledger.close(journal, result)
+        record = ledger.close(journal, result)
+        connection.note_ledger_head(record.seq, record.sha256)
+        return result, record
     finally:
         lock.release()
+
+
+def _the_same_ledger(fresh: Plan, workshop: Workshop) -> Plan:
+    """The plan, with a guard against its grants when the ledger here is not the one that the last run wrote.
+
+    Containment does not wait for a ledger. Raises `Refused` where there is none.
+    """
+    noted = workshop.connection.ledger_head()
+    if noted is None or workshop.ledger.holds(*noted):
+        return fresh
+    message = (
+        f"the ledger here lacks record {noted[0]} (sha256:{noted[1]}), the newest that a run noted on the server"
+    )
+    remedy = (
+        "fetch the newest ledger; if it is lost for good, an administrator deletes plans/head in the estate's KV"
+    )
+    if not any(change.phase == "contain" for change in (*fresh.changes, *fresh.routine)):
+        raise Refused(f"{message}: it was cut back, or another copy of it was written on", remedy=remedy)
+    return replace(fresh, guards=(*fresh.guards, Guard("G11", "refused", f"{message} — {remedy}")))
 
 
 def status(fresh: Plan, outcomes: Sequence[Outcome], proofs: Sequence[Proof]) -> RunStatus:

@@ -46,6 +46,12 @@ class Deadly:
     def use_plan(self, plan_id: str, run_id: str) -> None:
         self.inner.use_plan(plan_id, run_id)
 
+    def ledger_head(self) -> tuple[int, str] | None:
+        return self.inner.ledger_head()
+
+    def note_ledger_head(self, seq: int, sha256: str) -> None:
+        self.inner.note_ledger_head(seq, sha256)
+
     def writers(self, before: CallHook, after: AnswerHook) -> Mapping[str, Writer]:
         def deadly_before(method: str, path: str) -> None:
             before(method, path)

@@ -104,6 +104,11 @@ class Ledger:
         """Every record file, oldest first."""
         return tuple(self._reference(path) for path in self.record_files())
 
+    def holds(self, seq: int, sha256: str) -> bool:
+        """Whether exactly this record stands here at this number."""
+        path = self.records / f"{seq:06}.dsse.json"
+        return path.is_file() and self._reference(path).sha256 == sha256
+
     def load(self, name: str) -> StoredRecord:
         """One record by its number or run id. Nothing is verified. Raises `LedgerError` if there is none."""
         for path in self.record_files():

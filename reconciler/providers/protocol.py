@@ -165,6 +165,14 @@ class Connection(Protocol):
         """Note on the server that this plan is being applied. Raises `Stale` if it ever was."""
         ...
 
+    def ledger_head(self) -> tuple[int, str] | None:
+        """Number and SHA-256 of the newest record that a run noted on the server; None before the first."""
+        ...
+
+    def note_ledger_head(self, seq: int, sha256: str) -> None:
+        """Note it, under the lock. Never raises: what is noted is then an earlier one."""
+        ...
+
 
 Identity = Literal["plan", "contain", "grant", "govern"]
 Clients = Callable[[Identity], Client]  # one of the four identities; logs in on first use

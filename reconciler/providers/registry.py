@@ -29,6 +29,7 @@ from reconciler.providers.protocol import (
 from reconciler.providers.vault.bootstrap import bootstrap
 from reconciler.providers.vault.dev import DevServer
 from reconciler.providers.vault.devfiles import alone
+from reconciler.providers.vault.head import note_head, noted_head
 from reconciler.providers.vault.lock import KvLock, use_plan
 from reconciler.providers.vault.login import Logins
 from reconciler.providers.vault.prover import VaultProver
@@ -91,6 +92,14 @@ class ServerConnection:
     def use_plan(self, plan_id: str, run_id: str) -> None:
         """Note on the server that this plan is being applied. Raises `Stale` if it ever was."""
         use_plan(self._logins, self._estate, plan_id, run_id)
+
+    def ledger_head(self) -> tuple[int, str] | None:
+        """The newest record that a run noted."""
+        return noted_head(self._logins, self._estate)
+
+    def note_ledger_head(self, seq: int, sha256: str) -> None:
+        """Note it."""
+        note_head(self._logins, self._estate, seq, sha256)
 
 
 def open_connection(estate: Estate, environ: Mapping[str, str]) -> Connection:
