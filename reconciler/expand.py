@@ -15,7 +15,7 @@ from reconciler.kinds.registry import KINDS
 from reconciler.kinds.subject import SubjectSpec
 from reconciler.memory import uncollected
 from reconciler.model.estate import Estate
-from reconciler.model.manifest import Finding, Lifecycle, SubjectRef, Tree
+from reconciler.model.manifest import Finding, Lifecycle, SubjectRef, Tree, placed
 from reconciler.model.resource import Address, Core, Desired, Resource
 from reconciler.model.words import few
 from reconciler.x509 import read_csr
@@ -69,7 +69,7 @@ def _expand(tree: Tree, estate: Estate, today: date) -> Desired:
         previously=_renames(tree),
         frozen=frozenset(frozen),
         absence_is_intent=tree.absence_is_intent,
-        findings=(*findings, *shared),
+        findings=placed((*findings, *shared)),
         reasons=reasons,
         former=_former(tree),
         persons={m.ref: m.spec.person_id for m in tree.manifests if isinstance(m.spec, Person)},

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -13,7 +13,7 @@ from reconciler.kinds.envelope import Envelope, Metadata
 from reconciler.kinds.registry import KINDS, LATER, Kind
 from reconciler.kinds.subject import MOST_ROLES, SubjectSpec
 from reconciler.load.words import explain, nearest, shortened
-from reconciler.model.manifest import Finding, Invalid, Manifest, Origin, Spec, SubjectRef
+from reconciler.model.manifest import Finding, Invalid, Manifest, Origin, Spec, Steps, SubjectRef
 
 S = TypeVar("S", bound=Spec)
 
@@ -25,9 +25,10 @@ class Source:
     path: str
     data: bytes
 
-    def locate(self, document: int, path: tuple[str | int, ...]) -> Origin:
-        """Where the value at `path` stands; its text is read again for that."""
-        return Origin(self.path, *yaml12.read(self.data).documents[document].value_at(path))
+    def places(self, wanted: Sequence[tuple[int, Steps]]) -> Sequence[Origin]:
+        """Where values stand; the text is read again for that, once for all of them."""
+        documents = yaml12.read(self.data).documents
+        return [Origin(self.path, *documents[index].value_at(steps)) for index, steps in wanted]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +66,7 @@ def parse(document: yaml12.Document, index: int, source: Source) -> Parsed:
         return faults.parsed(value)
     origin = Origin(source.path, document.line, document.column)
     meta = envelope.metadata
-    locate = partial(source.locate, index)
-    made = Manifest(envelope.kind, meta.name, spec, origin, index, meta.labels, meta.previously, locate)
+    made = Manifest(envelope.kind, meta.name, spec, origin, index, meta.labels, meta.previously, source)
     return Parsed(made, None)
 
 

@@ -14,7 +14,7 @@ from reconciler.load.files import Root, Unreadable, walk
 from reconciler.load.secrets import WORDS, find_secrets, place
 from reconciler.memory import uncollected
 from reconciler.model.estate import Estate
-from reconciler.model.manifest import Finding, Invalid, Manifest, Origin, Tree
+from reconciler.model.manifest import Finding, Invalid, Manifest, Origin, Tree, placed
 from reconciler.x509 import ReadAhead
 
 MAX_REFERRED = 64 * 1024  # bytes of a file that a manifest refers to
@@ -56,7 +56,7 @@ def _load(estate: Estate) -> Tree:
         gathered.unread("M08", "the estate has no manifests at all", Origin("idac.yaml", 1, 1))
     return Tree(
         manifests=tuple(gathered.manifests),
-        findings=tuple(gathered.findings),
+        findings=placed(gathered.findings),
         invalid=tuple(gathered.invalid),
         absence_is_intent=not gathered.why_not,
         why_not="; ".join(gathered.why_not[:3]) + ("; …" if len(gathered.why_not) > 3 else ""),

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
@@ -24,6 +24,25 @@ class Origin(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.path}:{self.line}:{self.column}"
+
+
+Steps = tuple[str | int, ...]  # from a document's root to a value, such as ("spec", "roles", 0)
+
+
+class Places(Protocol):
+    """A file that can tell where its values stand."""
+
+    def places(self, wanted: Sequence[tuple[int, Steps]]) -> Sequence[Origin]:
+        """Where each value stands, by document index and steps; its nearest parent where it is not there."""
+        ...
+
+
+class Unplaced(Origin):
+    """A place that is not looked up yet, and meanwhile the beginning of its document: see `placed`."""
+
+    source: Places
+    document: int
+    steps: Steps
 
 
 class SubjectRef(NamedTuple):
@@ -58,15 +77,19 @@ class Manifest:
     document: int = 0
     labels: Mapping[str, str] = field(default_factory=dict)
     previously: tuple[str, ...] = ()
-    locate: Callable[[tuple[str | int, ...]], Origin] | None = field(default=None, compare=False, repr=False)
+    source: Places | None = field(default=None, compare=False, repr=False)
     ref: SubjectRef = field(init=False, compare=False, repr=False)  # what other manifests, plans and records use
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "ref", SubjectRef(self.kind.lower(), self.name))  # asked for a dozen times
 
-    def at(self, *path: str | int) -> Origin:
-        """Where the value at `path` stands, such as `at("spec", "roles", 0)`; else where the document begins."""
-        return self.locate(path) if self.locate is not None else self.origin
+    def at(self, *steps: str | int) -> Origin:
+        """Where a value stands, such as `at("spec", "roles", 0)`. Whoever makes findings of it calls `placed`."""
+        if self.source is None:
+            return self.origin
+        made = Unplaced(*self.origin)
+        made.source, made.document, made.steps = self.source, self.document, steps
+        return made
 
 
 class Tally(NamedTuple):
@@ -86,6 +109,20 @@ class Finding:
     subject: str | None = None
     origin: Origin | None = None
     tally: Tally | None = None  # None: it has its own line
+
+
+def placed(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """The same findings with every place looked up: each file is read again once, however many there are in it."""
+    made = list(findings)
+    by_file: dict[int, list[tuple[int, Unplaced]]] = {}
+    for number, finding in enumerate(made):
+        if isinstance(finding.origin, Unplaced):
+            by_file.setdefault(id(finding.origin.source), []).append((number, finding.origin))
+    for several in by_file.values():
+        origins = several[0][1].source.places([(where.document, where.steps) for _, where in several])
+        for (number, _), origin in zip(several, origins, strict=True):
+            made[number] = replace(made[number], origin=origin)
+    return tuple(made)
 
 
 class Invalid(NamedTuple):

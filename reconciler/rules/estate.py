@@ -15,7 +15,7 @@ from reconciler.kinds.subject import SubjectSpec
 from reconciler.kinds.trader.spec import Trader
 from reconciler.memory import uncollected
 from reconciler.model.estate import Estate
-from reconciler.model.manifest import Finding, SubjectRef, Tally, Tree
+from reconciler.model.manifest import Finding, SubjectRef, Tally, Tree, placed
 from reconciler.model.words import few
 from reconciler.rules import devices, tiers
 from reconciler.rules.declared import declared_only
@@ -30,6 +30,7 @@ def check(tree: Tree, estate: Estate, today: date) -> tuple[Finding, ...]:
         view = View(tree, today)
         found = [made for rule in _RULES for made in rule(view)]
         found += _holders_of_faulty_roles(view, {f.subject for f in found if f.severity == "error"})
+        found = list(placed(found))
     return tuple(sorted(found, key=lambda f: (f.origin is None, f.origin or ("", 0, 0), f.code, f.message)))
 
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reconciler import yaml12
 from reconciler.kinds.subject import MOST_ROLES
 from reconciler.load import load, load_estate
-from reconciler.model.manifest import SubjectRef, Tree
+from reconciler.model.manifest import Finding, SubjectRef, Tree, Unplaced, placed
+from reconciler.rules.estate import check
 from tests.estates import write_estate
 
 ROLE = "apiVersion: idac/v1\nkind: Role\nmetadata: {{name: {name}}}\nspec: {{}}\n"
@@ -257,8 +260,31 @@ def test_every_field_of_a_manifest_can_be_found_again_in_its_file(root: Path) ->
     (root / "a.yaml").write_text(role("a") + "---\n" + role("b").replace("{}", "\n  owners: [x, y]"))
     second = read(root).manifests[1]
     assert str(second.origin) == "a.yaml:6:1"
-    assert str(second.at("metadata", "name")) == "a.yaml:8:18"
-    assert str(second.at("spec", "owners", 1)) == "a.yaml:10:15"
+    asked = [("metadata", "name"), ("spec", "owners", 1)]
+    found = placed(Finding("X", "error", "m", None, second.at(*steps)) for steps in asked)
+    assert [str(f.origin) for f in found] == ["a.yaml:8:18", "a.yaml:10:15"]
+
+
+def test_a_file_is_read_once_more_for_all_the_findings_in_it(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("a", "b"):
+        file = "---\n".join(role(f"{name}{n}").replace("{}", "{owners: [nobody]}") for n in range(50))
+        (root / f"{name}.yaml").write_text(file)
+    estate = load_estate(root / "idac.yaml")
+    tree = load(estate)
+    reads: list[bytes] = []
+    honest = yaml12.read
+
+    def counted(data: bytes) -> yaml12.Reading:
+        reads.append(data)
+        return honest(data)
+
+    monkeypatch.setattr(yaml12, "read", counted)
+    found = check(tree, estate, date(2026, 11, 24))
+    unused = [f for f in found if f.code == "R12"]
+    assert len(unused) == 100 and len(reads) == 2
+    lines = [f.origin.line for f in unused if f.origin is not None and f.origin.path == "a.yaml"]
+    assert lines == [3 + 5 * n for n in range(50)]
+    assert not any(isinstance(f.origin, Unplaced) for f in found)
 
 
 @given(st.binary(max_size=300))
