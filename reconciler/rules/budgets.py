@@ -15,7 +15,7 @@ from reconciler.model.change import Change
 from reconciler.model.estate import Estate, RemovalBudget
 from reconciler.model.manifest import SubjectRef
 from reconciler.model.plan import Guard
-from reconciler.model.resource import Actual, Desired, Resource
+from reconciler.model.resource import Actual, Core, Desired, Resource
 from reconciler.model.words import few
 
 MEND_REMOVALS = (
@@ -73,7 +73,7 @@ def holds(changes: Sequence[Change], desired: Desired, actual: Actual, estate: E
     standing = {r.subject for r in actual.resources.values() if r.subject is not None and _counts(r)}
     # A hold that follows to a new name takes nothing from it yet: that is not what a budget is about.
     counted = [(c.subject, c) for c in new if c.subject in standing]
-    active = [(s, c) for s, c in counted if s and desired.lifecycles.get(s) == "active"]
+    active = [(s, c) for s, c in counted if s and _stays(s, desired)]
     sure = {s: "seen contained" for s, c in active if c.actual is not None}
     concluded = {s: "entity missing" for s, c in active if c.actual is None}
     words = "would be put on hold"
@@ -128,8 +128,7 @@ class _Scales:
         """How a subject loses all it has; empty when it keeps something, or when nothing is done to it."""
         if subject in self.desired.frozen:  # it is narrowed at most, as far as its manifest leaves no doubt
             core = self.desired.cores.get(subject)
-            bare = core is not None and not core.entity.fields["policies"]
-            return "stripped of all roles" if bare and "roles" in _powers(resources) else ""
+            return _narrowed(resources, core) if core is not None and subject not in self.actual.holds else ""
         lifecycle = self.desired.lifecycles.get(subject)
         if lifecycle in ("left", "suspended"):
             return lifecycle
@@ -151,6 +150,24 @@ class _Scales:
         keeps = _powers(wanted)
         lost = [kind for kind in _powers(had) if kind not in keeps]
         return f"stripped of all {lost[0]}" if lost else ""
+
+
+def _stays(subject: SubjectRef, desired: Desired) -> bool:
+    """Whether a hold is what takes this subject's power, and not its manifest, or that manifest's absence."""
+    doubtful = subject in desired.frozen or not desired.absence_is_intent
+    return desired.lifecycles.get(subject, "active" if doubtful else "left") == "active"
+
+
+def _narrowed(resources: Sequence[Resource], core: Core) -> str:
+    """What a manifest that has a fault takes all the same, if that is everything; nothing is granted for it."""
+    keeps = [r for r in resources if r.type != "vault.entity" and _stands(r, core)]
+    keeps += _in_common([core.entity], resources)
+    lost = [kind for kind in _powers(resources) if kind not in _powers(keeps)]
+    return f"stripped of all {lost[0]}" if lost else ""
+
+
+def _stands(resource: Resource, core: Core) -> bool:
+    return core.credentials is None or resource.address.rsplit("/", 1)[-1] in core.credentials
 
 
 def _in_common(wanted: Sequence[Resource], there: Sequence[Resource]) -> list[Resource]:

@@ -11,7 +11,7 @@ import pytest
 from reconciler.diff import diff
 from reconciler.errors import Refused
 from reconciler.model.manifest import Finding, SubjectRef
-from reconciler.model.resource import Actual, Hold, Resource
+from reconciler.model.resource import Actual, Core, Hold, Resource
 from reconciler.review import require_allowed
 from reconciler.rules.guards import judge
 from tests.unit.test_plan import TREE, estate, make, people, verdicts
@@ -211,3 +211,21 @@ def test_standing_holds_fill_no_budget() -> None:
     held = [Hold(s, "theft", "someone", stamp(NOW)) for s in TEN]
     sealed = actual([entity(s, disabled=True, state="contained") for s in TEN], held)
     assert not {"G01", "G09"} & verdicts(STAY, sealed).keys()
+
+
+def test_a_faulty_manifest_that_takes_everything_all_the_same_counts() -> None:
+    cores = {s: Core(entity(s, (), id=None), frozenset()) for s in TEN}
+    guard = verdicts(desired([], active(TEN), frozen=frozenset(TEN), cores=cores), STANDING)["G01"]
+    assert "10 stripped of all roles" in guard.message
+    swapped = {s: Core(entity(s, ("p2",), id=None), None) for s in TEN}
+    guard = verdicts(desired([], active(TEN), frozen=frozenset(TEN), cores=swapped), STANDING)["G01"]
+    assert "10 stripped of all roles" in guard.message
+    kept = {s: Core(entity(s, id=None), frozenset({"mtls"})) for s in TEN}
+    assert "G01" not in verdicts(desired([], active(TEN), frozen=frozenset(TEN), cores=kept), STANDING)
+
+
+def test_an_emergency_on_many_whose_manifests_are_in_doubt_waits_too() -> None:
+    doubtful = replace(STAY, frozen=frozenset(TEN))
+    assert verdicts(doubtful, struck(3))["G09"].subjects == set(TEN[:3])
+    invalid = desired([], {}, frozen=frozenset(TEN))
+    assert verdicts(invalid, struck(3))["G09"].subjects == set(TEN[:3])

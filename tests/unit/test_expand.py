@@ -110,5 +110,5 @@ def test_one_person_is_not_two_by_another_spelling_of_their_number(tmp_path: Pat
     estate = an_estate(
         tmp_path, staff("anna", person="E77"), staff("bella", person="e77"), staff("carl", person="E7")
     )
-    found = {(f.code, f.subject) for f in check(load(estate), estate, TODAY)}
-    assert found == {("R03", "staff/anna"), ("R03", "staff/bella")}
+    found = [f.subject for f in check(load(estate), estate, TODAY) if f.code == "R03"]
+    assert found == ["staff/anna", "staff/bella"]
