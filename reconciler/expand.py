@@ -10,7 +10,6 @@ import reconciler.providers.ca.resources as ca
 import reconciler.providers.vault.resources as vault
 from reconciler.errors import CryptoError, InvalidInput
 from reconciler.kinds.expansion import World
-from reconciler.kinds.person import Person
 from reconciler.kinds.registry import KINDS
 from reconciler.kinds.subject import SubjectSpec
 from reconciler.memory import uncollected
@@ -72,7 +71,7 @@ def _expand(tree: Tree, estate: Estate, today: date) -> Desired:
         findings=placed((*findings, *shared)),
         reasons=reasons,
         former=_former(tree),
-        persons={m.ref: m.spec.person_id for m in tree.manifests if isinstance(m.spec, Person)},
+        persons={m.ref: m.spec.whose for m in tree.manifests if isinstance(m.spec, SubjectSpec)},
         cores=dict(_cores(tree, estate, frozen)),
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from reconciler.errors import Refused
@@ -48,12 +48,27 @@ class _Look:
         self.revoked = {subject: tuple(found) for subject, found in revoked.items()}
 
 
+@dataclass(slots=True)
+class _Sources:
+    """Holds that may follow to somebody, by what they follow by."""
+
+    holds: Sequence[Hold]
+    by_subject: Mapping[SubjectRef, Hold] = field(init=False)
+    by_person: Mapping[str, Hold] = field(init=False)
+    by_key: Mapping[str, Hold] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.by_subject = {hold.subject: hold for hold in self.holds}
+        self.by_person = {hold.person.casefold(): hold for hold in self.holds if hold.person}
+        self.by_key = {key: hold for hold in self.holds for key in hold.keys}
+
+
 def judge_holds(desired: Desired, actual: Actual, present: BySubject) -> Mapping[SubjectRef, Held]:
     """Everybody who is held: those that the target says are, the newly contained, and those a hold follows to."""
     look = _Look(desired, actual, present)
     subjects = {s for s in (*desired.lifecycles, *desired.frozen, *present, *look.revoked, *actual.holds) if s}
     found = {s: held for s in sorted(subjects) if (held := _own(s, look)) is not None}
-    sources = [held.hold for held in found.values()]
+    sources = _Sources([held.hold for held in found.values()])
     for subject in sorted(subjects - found.keys()):
         gone = subject not in desired.frozen and desired.lifecycles.get(subject, "left") == "left"
         if not gone and (why := _followed(subject, look, sources)):
@@ -63,8 +78,8 @@ def judge_holds(desired: Desired, actual: Actual, present: BySubject) -> Mapping
 
 def held_since(desired: Desired, actual: Actual, holds: Iterable[Hold]) -> Mapping[SubjectRef, str]:
     """Whom holds that were put on after the observation follow to, and why: nothing may be granted to them."""
-    new = [hold for hold in holds if hold.subject not in actual.holds]
-    if not new:
+    new = _Sources([hold for hold in holds if hold.subject not in actual.holds])
+    if not new.holds:
         return {}
     look = _Look(desired, actual, {})
     return {subject: why for subject in desired.lifecycles if (why := _followed(subject, look, new))}
@@ -103,7 +118,7 @@ def lift(subject: SubjectRef, reason: str, desired: Desired, actual: Actual) -> 
     lifted = {subject}
     while more := {s for s in actual.holds.keys() - lifted if _same_person(s, lifted, look)}:
         lifted |= more
-    left = [hold for held, hold in actual.holds.items() if held not in lifted]
+    left = _Sources([hold for held, hold in actual.holds.items() if held not in lifted])
     for one in sorted(lifted):
         if why := _followed(one, look, left, answered=lifted):
             remedy = "make a new key, or release that subject first"
@@ -129,25 +144,18 @@ def _own(subject: SubjectRef, look: _Look) -> Held | None:
 
 
 def _followed(
-    subject: SubjectRef, look: _Look, sources: Sequence[Hold], answered: Collection[SubjectRef | None] = ()
+    subject: SubjectRef, look: _Look, sources: _Sources, answered: Collection[SubjectRef | None] = ()
 ) -> str:
     """Why a hold on somebody else, or a key that somebody else revoked, is this subject's too."""
-    former = look.desired.former.get(subject, ())
-    person = look.desired.persons.get(subject, "").casefold()
-    keys = look.keys.get(subject, frozenset())
-    ways: tuple[tuple[str, Callable[[Hold], object]], ...] = (
-        ("", lambda hold: hold.subject == subject),
-        ("it was ", lambda hold: hold.subject in former),
-        (
-            f"it is the same person (personId {look.desired.persons.get(subject)}) as ",
-            lambda hold: person and person == hold.person.casefold(),
-        ),
-        ("it has a key of ", lambda hold: keys & hold.keys),
-    )
-    for words, follows in ways:
-        for hold in sources:
-            if follows(hold):
-                return f"{words}{hold.subject}, which is on hold: {hold.reason}"
+    person, keys = look.desired.persons.get(subject, ""), look.keys.get(subject, frozenset())
+    ways = [("", sources.by_subject.get(subject))]
+    ways += [("it was ", sources.by_subject.get(name)) for name in look.desired.former.get(subject, ())]
+    same = sources.by_person.get(person.casefold()) if person else None
+    ways.append((f"it is the same person (personId {person}) as ", same))
+    ways += [("it has a key of ", sources.by_key.get(key)) for key in sorted(keys)]
+    for words, hold in ways:
+        if hold is not None:
+            return f"{words}{hold.subject}, which is on hold: {hold.reason}"
     for one in look.actual.revocations:
         if one.spki in keys and one.subject not in answered and not _answered(one, look.actual):
             return f"its key is that of certificate {one.serial}, {_done(one)} by somebody else"
@@ -156,7 +164,8 @@ def _followed(
 
 def _made(subject: SubjectRef, why: str, look: _Look, before: Hold | None = None) -> Hold:
     """The hold to write: with the person and the keys that are known now, and what was known before."""
-    person = look.desired.persons.get(subject, "") or (before.person if before is not None else "")
+    marked = next((r.facts.get("person") for r in look.present.get(subject, ()) if r.type == "vault.entity"), None)
+    person = look.desired.persons.get(subject) or (before.person if before is not None else "") or marked or ""
     keys = look.keys.get(subject, frozenset()) | {r.spki for r in look.revoked.get(subject, ()) if r.spki}
     return Hold(subject, why, "", "", person, keys | (before.keys if before is not None else frozenset()))
 

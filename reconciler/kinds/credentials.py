@@ -18,7 +18,7 @@ from reconciler.x509 import Csr, read_csr
 def expand_subject(manifest: Manifest, world: World) -> Expansion:
     """Everything an active subject should have. Incomplete when a role, profile or key does not hold up."""
     spec = spec_of(manifest, SubjectSpec)
-    resources: list[Resource] = [vault.entity(world.estate, manifest.ref, spec.roles)]
+    resources: list[Resource] = [vault.entity(world.estate, manifest.ref, spec.roles, spec.whose)]
     findings: list[Finding] = []
     complete = all(SubjectRef("role", role) in world.manifests for role in spec.roles)
     for index, credential in enumerate(spec.credentials):

@@ -50,6 +50,11 @@ class Person(SubjectSpec):
     devices: Annotated[tuple[Name, ...], unique] = ()
 
     @property
+    def whose(self) -> str:
+        """The personId."""
+        return self.person_id
+
+    @property
     def last_day(self) -> date | None:
         """The last day of employment."""
         return self.employment.end

@@ -75,6 +75,11 @@ class SubjectSpec(Spec):
         raise NotImplementedError
 
     @property
+    def whose(self) -> str:
+        """The personId of whoever it is; empty for what is no person."""
+        return ""
+
+    @property
     def last_day(self) -> date | None:
         """The last day on which a certificate may be valid; None when no end is known."""
         return None

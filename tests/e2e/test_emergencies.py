@@ -159,6 +159,13 @@ def rename_again(ward: Ward, name: str) -> None:
     ward.rename(f"{name}-b", f"{name}-c", f"{name}-b", personId=f"Y{name}", credentials=credentials)
 
 
+def replaced(ward: Ward, name: str) -> None:
+    """The manifest goes, and the same person comes under another name with another key, all before any run."""
+    ward.firm.key(f"{name}-b")
+    credentials = [{"name": "mtls", "profile": "trader-mtls", "key": {"csr": f"csr/{name}-b-mtls.pem"}}]
+    ward.rename(name, f"{name}-b", credentials=credentials)
+
+
 CASES: dict[str, Case] = {
     "revoked-suspended": Case(revoked, suspend, activate),
     "disabled-suspended": Case(disabled, suspend, activate),
@@ -167,6 +174,7 @@ CASES: dict[str, Case] = {
     "renamed-unsaid": Case(revoked, after=lambda w, n: w.rename(n, f"{n}-b"), names=("b",)),
     "renamed-twice-said": Case(revoked, after=lambda w, n: w.rename(n, f"{n}-b", n, "someone"), names=("b",)),
     "renamed-on": Case(revoked, lambda w, n: w.rename(n, f"{n}-b", n), rename_again, names=("b", "c")),
+    "replaced": Case(disabled, replaced, names=("b",)),
     "another-person": Case(revoked, after=as_another_person, names=("b",)),
     "delivery-deleted": Case(gone),
     "nothing-left": Case(nothing_left),

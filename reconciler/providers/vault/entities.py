@@ -20,6 +20,7 @@ from reconciler.providers.vault.aliases import Aliases
 from reconciler.providers.vault.ownership import (
     ESTATE_MARK,
     HOLD_MARK,
+    PERSON_MARK,
     POLICIES_MARK,
     STATE_MARK,
     SUBJECT_MARK,
@@ -87,8 +88,7 @@ class EntityWriter:
         return {"id": id_}
 
     def _hold(self, change: Change) -> Fields:
-        said = change.after or {"hold": change.reason}
-        holds.put(self._clients, self._estate, _subject(change), said, self._run_id, self._clock())
+        holds.put(self._clients, self._estate, _subject(change), change.after or {}, self._run_id, self._clock())
         if change.actual is None:
             return {}
         entity = self._standing(change)
@@ -163,8 +163,7 @@ class EntityWriter:
             if HOLD_MARK in (self._read(entity["id"]).get("metadata") or {}):
                 raise Rejected(f"entity {entity['name']} still carries the hold", remedy=REPLAN)
         said = {"reason": change.reason, "by": self._run_id, "at": self._clock()}
-        answered = str((change.after or {}).get("answered") or "")
-        holds.release(self._clients, self._estate, _subject(change), answered, said)
+        holds.release(self._clients, self._estate, _subject(change), str((change.after or {})["answered"]), said)
         return {"released": str(change.subject)}
 
     # -- entities: parts -------------------------------------------------------------------------------
@@ -229,6 +228,7 @@ class EntityWriter:
         source = desired.fields if desired is not None else {"estate": self._estate.name, "subject": subject}
         if desired is not None:
             kept[POLICIES_MARK] = policies_mark(desired.fields["policies"])
+            kept |= {PERSON_MARK: desired.facts["person"]} if "person" in desired.facts else {}
         return kept | {ESTATE_MARK: source["estate"], SUBJECT_MARK: source["subject"], STATE_MARK: state}
 
     def _check(self, change: Change, desired: Resource, id_: str) -> Fields:

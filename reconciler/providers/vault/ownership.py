@@ -13,6 +13,7 @@ from reconciler.model.estate import Estate
 from reconciler.model.manifest import SubjectRef
 
 ESTATE_MARK, SUBJECT_MARK, STATE_MARK, HOLD_MARK = "idac_estate", "idac_subject", "idac_state", "idac_hold"
+PERSON_MARK = "idac_person"  # the personId: a hold follows it when the manifest is gone
 POLICIES_MARK = "idac_policies"  # which policies we put on the entity, in the same write
 
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"

@@ -14,6 +14,7 @@ from reconciler.providers.vault import holds
 from reconciler.providers.vault.footing import empowered, of_the_tool, undermined
 from reconciler.providers.vault.ownership import (
     HOLD_MARK,
+    PERSON_MARK,
     Verdict,
     aliases,
     judge,
@@ -130,6 +131,8 @@ class VaultReader:
         facts: dict[str, Value] = {"id": entity["id"], "alias_ids": aliases(entity)}
         if HOLD_MARK in metadata:
             facts["hold"] = metadata[HOLD_MARK]
+        if person := metadata.get(PERSON_MARK):
+            facts["person"] = person
         if taken := taken_away(entity):
             facts["taken"] = taken
         if groups := entity.get("group_ids") or entity.get("direct_group_ids"):

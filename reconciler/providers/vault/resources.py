@@ -88,8 +88,8 @@ def grant_policy(estate: Estate, combinations: Combinations) -> Resource:
     return Resource(GRANT_ADDRESS, None, fields)
 
 
-def entity(estate: Estate, subject: SubjectRef, roles: Iterable[str]) -> Resource:
-    """The identity entity of one active subject. `roles` are Role names."""
+def entity(estate: Estate, subject: SubjectRef, roles: Iterable[str], person: str = "") -> Resource:
+    """The identity entity of one active subject. `roles` are Role names, `person` the personId if there is one."""
     fields: dict[str, Value] = {
         "name": entity_name(estate, subject),
         "estate": estate.name,
@@ -99,7 +99,7 @@ def entity(estate: Estate, subject: SubjectRef, roles: Iterable[str]) -> Resourc
         "disabled": False,
         "state": "active",
     }
-    return Resource(f"vault.entity/{subject}", subject, fields)
+    return Resource(f"vault.entity/{subject}", subject, fields, {"person": person} if person else {})
 
 
 def cert_login(estate: Estate, subject: SubjectRef, credential: str, uri_san: str) -> Resource:
