@@ -91,8 +91,8 @@ def foreign_containment(resources: Sequence[Resource], revoked: Sequence[Revocat
     Our own containment leaves marks before it acts: the entity's `state` is written with `disabled`, a
     revocation is noted in KV before the CA is told, a KV entry goes before its entity. What lacks the
     mark was done by somebody else. `revoked` are the subject's certificates that somebody else revoked,
-    whatever became of their deliveries. `all_seen` is false when a system did not answer: then a missing
-    entity means nothing.
+    whatever became of their deliveries. `all_seen` is false when a system did not answer, or nobody is sure
+    to have been there: then a missing entity means nothing.
     """
     entity = next((r for r in resources if r.type == "vault.entity"), None)
     certificates = [r for r in resources if r.type == "ca.certificate" and "/orphan/" not in r.address]
@@ -133,7 +133,10 @@ def _own(subject: SubjectRef, look: _Look) -> Held | None:
     """A hold that stands, or an emergency at this subject itself."""
     standing, revoked = look.actual.holds.get(subject), look.revoked.get(subject, ())
     resources = look.present.get(subject, ())
-    emergency = foreign_containment(resources, revoked, all_seen=not look.actual.unavailable)
+    # Without a manifest only a live certificate tells somebody who was there: a mere KV entry can be planted.
+    real = subject in look.desired.lifecycles or subject in look.desired.frozen
+    real = real or any(r.facts.get("serials") for r in resources if r.type == "ca.certificate")
+    emergency = foreign_containment(resources, revoked, all_seen=real and not look.actual.unavailable)
     unrecorded = any(r.spki and r.spki not in look.actual.distrusted for r in revoked)
     if standing is None:
         return Held(emergency, True, _made(subject, emergency, look), revoked) if emergency else None
