@@ -117,7 +117,7 @@ def test_validating_says_the_same_with_and_without_the_other_process(
         path = tmp_path / "csr" / f"{trader_name(index)}-mtls.pem"
         path.write_text(mangled(path.read_text(), random.Random(index)))
     alone = validate(here, load(here), NOON)
-    assert len(verified_here) == 130
+    assert len(set(verified_here)) == 130  # one that is refused is asked of its key once more
     monkeypatch.setattr(ahead, "FEWEST", 1)
     verified_here.clear()
     assert validate(here, load(here), NOON) == alone
