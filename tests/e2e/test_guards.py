@@ -71,7 +71,7 @@ def test_planted_strays_and_lost_files_keep_neither_a_leaver_alive_nor_an_emerge
     assert bob.read() == 403 and bob.login() >= 400
     assert lost.login() == 200
     holds = firm.admin.list(f"{firm.estate.mounts.kv}/metadata/holds").keys
-    assert list(holds) == ["trader.bob"]
+    assert "trader.bob" in holds and not {"trader.t0", "trader.t1"} & set(holds)
 
 
 def test_a_change_of_the_policy_is_shown_until_it_was_applied(firm: Firm) -> None:
