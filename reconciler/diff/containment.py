@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from reconciler.diff.holds import Held
+from reconciler.diff.holds import MISSING, Held
 from reconciler.model.change import Change
 from reconciler.model.manifest import SubjectRef
 from reconciler.model.resource import Fields, Hold, Resource
@@ -71,7 +71,9 @@ def hold(subject: SubjectRef, held: Held, standing: Hold | None, entity: Resourc
     What is known of the person is noted with it, so that the hold follows them under another name.
     """
     revoked = [{"serial": r.serial, "spki": r.spki, "at": r.at} for r in held.revoked if r.spki]
-    noted = {"person": held.hold.person, "keys": sorted(held.hold.keys), "revoked": revoked}
+    # The writer looks again: an entity that another run was just making is no emergency.
+    missing = "entity" if held.reason == MISSING else ""
+    noted = {"missing": missing, "person": held.hold.person, "keys": sorted(held.hold.keys), "revoked": revoked}
     return Change(
         f"vault.entity/{subject}",
         subject,

@@ -12,6 +12,7 @@ from reconciler.model.resource import Actual, Desired, Hold, Resource, Revocatio
 
 BySubject = Mapping[SubjectRef | None, Sequence[Resource]]
 OURS = ("containing", "contained")
+MISSING = "its entity was deleted by somebody else while its certificates were in force"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,7 @@ def foreign_containment(resources: Sequence[Resource], revoked: Sequence[Revocat
     if revoked:
         return _revoked_words(revoked)
     if entity is None and certificates and all_seen:
-        return "its entity was deleted by somebody else while its certificates were in force"
+        return MISSING
     if entity is not None and (taken := entity.facts.get("taken")):
         return f"{taken} of its policies were taken away by somebody else"
     return ""

@@ -47,11 +47,18 @@ def foreign_revocations(client: Client, estate: Estate, suspects: Suspects) -> t
     return tuple(r for serial, (_, answer) in pairs for r in _judged(serial, answer, suspects))
 
 
-def refused_at_login(live: Mapping[str, Certificate], at_login: Collection[str]) -> Iterator[Revocation]:
-    """Certificates that the CA calls good and cert auth refuses: somebody wanted them out, and told the door."""
-    for serial in sorted(live.keys() & set(at_login)):
-        certificate = live[serial]
-        yield Revocation(serial, named(certificate), certificate.spki, "")
+def refused_at_login(
+    client: Client, estate: Estate, live: Mapping[str, Certificate], at_login: Collection[str]
+) -> Iterator[Revocation]:
+    """Certificates that the CA calls good and cert auth refuses: somebody wanted them out, and told the door.
+
+    The CA is asked about each of them again: another run may have revoked it since `live` was seen.
+    """
+    doubtful = sorted(live.keys() & set(at_login))
+    answers = client.read_many(f"{estate.mounts.pki}/cert/{serial}" for serial in doubtful)
+    for serial, (_, answer) in zip(doubtful, answers, strict=True):
+        if not int(answer.data.get("revocation_time") or 0):
+            yield Revocation(serial, named(live[serial]), live[serial].spki, "")
 
 
 def named(certificate: Certificate) -> SubjectRef | None:

@@ -63,13 +63,14 @@ class CaReader:
                 explained |= {entry.serial, entry.custom.get("previous", "")} & set(resource.facts["serials"])
                 resources.append(resource)
         resources += self._orphans(seen, explained)
-        good = {s: c for s, c in seen.parsed.items() if s in seen.live}
+        live = {s: c for s, c in seen.parsed.items() if s in seen.live}
+        refused = refused_at_login(self._client, self._estate, live, seen.at_login)
         return Observation(
             tuple(resources),
             unmanaged=tuple(unmanaged),
             foreign=tuple(undermined(self._client, self._estate, default)),
             target={"issuer_spki": own.spki},
-            revocations=(*seen.foreign, *refused_at_login(good, seen.at_login)),
+            revocations=(*seen.foreign, *refused),
         )
 
     def _look(self, own: str, authority: str) -> _Seen:

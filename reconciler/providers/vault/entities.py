@@ -88,7 +88,7 @@ class EntityWriter:
         return {"id": id_}
 
     def _hold(self, change: Change) -> Fields:
-        holds.put(self._clients, self._estate, _subject(change), change.after or {}, self._run_id, self._clock())
+        holds.put(self._clients, self._estate, change, self._run_id, self._clock())
         if change.actual is None:
             return {}
         entity = self._standing(change)

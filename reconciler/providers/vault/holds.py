@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from reconciler.errors import Rejected
+from reconciler.model.change import Change
 from reconciler.model.estate import Estate
 from reconciler.model.manifest import SubjectRef
-from reconciler.model.resource import Fields, Hold
+from reconciler.model.resource import Hold
 from reconciler.providers.protocol import Client, Clients
 from reconciler.providers.vault.ownership import principal
+from reconciler.providers.vault.resources import entity_name
 
 HOLDS, RELEASES, DISTRUSTED = "holds", "releases", "distrusted"
 LONGEST = 480  # bytes; metadata values hold 512
@@ -55,19 +57,32 @@ def shortened(text: str) -> str:
     return text.encode()[:LONGEST].decode(errors="ignore")
 
 
-def put(clients: Clients, estate: Estate, subject: SubjectRef, said: Fields, by: str, at: str) -> None:
-    """Write the hold, as contain; read it back. `said` is the change's `after`: why, whose, and which keys."""
+def put(clients: Clients, estate: Estate, change: Change, by: str, at: str) -> None:
+    """Write the hold, as contain; read it back. The change's `after` says why, whose, and which keys.
+
+    Raises `Rejected`, too, when its reason was a missing entity and another run has made one by now.
+    """
+    subject, said = change.subject, change.after or {}
+    if subject is None:
+        raise Rejected(f"{change.address} belongs to no subject")
+    if said.get("missing"):
+        _require_missing(clients("plan"), entity_name(estate, subject))
     kv, contain = estate.mounts.kv, clients("contain")
     for key in said.get("revoked") or ():  # first: from here on nobody certifies them, whatever fails later
         noted = {"subject": str(subject), "serial": key["serial"], "at": key["at"] or at}
         contain.write(f"{kv}/metadata/{DISTRUSTED}/{key['spki']}", {"custom_metadata": noted})
-    custom = {"reason": shortened(str(said["hold"])), "by": by, "at": at, "person": said.get("person") or ""}
+    custom = {"reason": shortened(change.reason), "by": by, "at": at, "person": said.get("person") or ""}
     custom |= {f"key{n}": key for n, key in enumerate((said.get("keys") or ())[:MOST_KEYS])}
     custom = {name: value for name, value in custom.items() if value}
     contain.write(f"{kv}/data/{HOLDS}/{subject.principal}", {"data": custom})
     contain.write(f"{kv}/metadata/{HOLDS}/{subject.principal}", {"custom_metadata": custom})
     if _custom(clients("plan"), estate, subject)[1] != custom:
         raise Rejected(f"the hold on {subject} does not stand after it was written")
+
+
+def _require_missing(client: Client, name: str) -> None:
+    if client.read(f"identity/entity/name/{name}").found:
+        raise Rejected(f"entity {name} was made since it was observed", remedy="run `idac plan` again")
 
 
 def release(clients: Clients, estate: Estate, subject: SubjectRef, answered: str, said: Mapping[str, str]) -> None:
