@@ -396,6 +396,24 @@ def test_a_subject_without_an_entity_can_be_held_and_released(desk: Desk) -> Non
     assert not is_held(desk)
 
 
+def test_an_entity_that_another_run_made_meanwhile_is_not_missing(desk: Desk) -> None:
+    missing = desk.change("hold", "contain", after={"hold": "because", "missing": "entity"})
+    desk.create("a")
+    with pytest.raises(Rejected, match="made since it was observed"):
+        desk.writer.apply(missing, {})
+    assert not is_held(desk)
+
+
+def test_an_old_release_does_not_end_a_new_hold(desk: Desk) -> None:
+    desk.writer.apply(desk.change("hold", "contain"), {})
+    desk.writer.apply(desk.change("release", "grant"), {})
+    ended = desk.admin.ok("GET", hold_path(desk)).data["custom_metadata"]
+    desk.writer.apply(desk.change("hold", "contain"), {})
+    assert is_held(desk)
+    desk.admin.ok("POST", hold_path(desk), {"custom_metadata": ended})  # a thief of contain rewrites its words
+    assert is_held(desk)
+
+
 def test_releasing_a_renamed_entity_makes_no_second_one(desk: Desk) -> None:
     made = desk.create("a")
     desk.writer.apply(desk.change("hold", "contain", actual=desk.actual()), {})

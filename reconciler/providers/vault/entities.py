@@ -12,7 +12,6 @@ from typing import Any
 from reconciler.errors import Refused, Rejected
 from reconciler.model.change import Change
 from reconciler.model.estate import Estate
-from reconciler.model.manifest import SubjectRef
 from reconciler.model.resource import Fields, Resource
 from reconciler.providers.protocol import Clients, actual_of, desired_of
 from reconciler.providers.vault import holds
@@ -162,8 +161,7 @@ class EntityWriter:
             self._clients("grant").write(self._name_path(change, entity), {"metadata": kept})
             if HOLD_MARK in (self._read(entity["id"]).get("metadata") or {}):
                 raise Rejected(f"entity {entity['name']} still carries the hold", remedy=REPLAN)
-        said = {"reason": change.reason, "by": self._run_id, "at": self._clock()}
-        holds.release(self._clients, self._estate, _subject(change), str((change.after or {})["answered"]), said)
+        holds.release(self._clients, self._estate, change, self._run_id, self._clock())
         return {"released": str(change.subject)}
 
     # -- entities: parts -------------------------------------------------------------------------------
@@ -242,9 +240,3 @@ class EntityWriter:
                 f"entity {shown['name']} does not say what was written: {', '.join(wrong)}", remedy=REPLAN
             )
         return {"id": id_, "alias_ids": aliases(entity)}
-
-
-def _subject(change: Change) -> SubjectRef:
-    if change.subject is None:
-        raise Rejected(f"{change.address} belongs to no subject")
-    return change.subject

@@ -62,9 +62,7 @@ def put(clients: Clients, estate: Estate, change: Change, by: str, at: str) -> N
 
     Raises `Rejected`, too, when its reason was a missing entity and another run has made one by now.
     """
-    subject, said = change.subject, change.after or {}
-    if subject is None:
-        raise Rejected(f"{change.address} belongs to no subject")
+    subject, said = _subject(change), change.after or {}
     if said.get("missing"):
         _require_missing(clients("plan"), entity_name(estate, subject))
     kv, contain = estate.mounts.kv, clients("contain")
@@ -80,13 +78,21 @@ def put(clients: Clients, estate: Estate, change: Change, by: str, at: str) -> N
         raise Rejected(f"the hold on {subject} does not stand after it was written")
 
 
+def _subject(change: Change) -> SubjectRef:
+    if change.subject is None:
+        raise Rejected(f"{change.address} belongs to no subject")
+    return change.subject
+
+
 def _require_missing(client: Client, name: str) -> None:
     if client.read(f"identity/entity/name/{name}").found:
         raise Rejected(f"entity {name} was made since it was observed", remedy="run `idac plan` again")
 
 
-def release(clients: Clients, estate: Estate, subject: SubjectRef, answered: str, said: Mapping[str, str]) -> None:
+def release(clients: Clients, estate: Estate, change: Change, by: str, at: str) -> None:
     """End the hold: as grant, then as contain; read it back. `answered`: up to when revocations were known."""
+    subject, answered = _subject(change), str((change.after or {}).get("answered") or "")
+    said = {"reason": change.reason, "by": by, "at": at}
     kv, name = estate.mounts.kv, subject.principal
     version, custom = _custom(clients("plan"), estate, subject)
     if not version:  # the mark on the entity was all there was
