@@ -32,21 +32,25 @@ class _Look:
     desired: Desired
     actual: Actual
     present: BySubject
-    keys: Mapping[SubjectRef, frozenset[str]] = field(init=False)  # desired and actual ones
     revoked: Mapping[SubjectRef, tuple[Revocation, ...]] = field(init=False)
+    _keys: dict[SubjectRef, set[str]] | None = field(init=False, default=None)  # asked for when somebody is held
 
     def __post_init__(self) -> None:
-        keys: dict[SubjectRef, set[str]] = {}
-        for resource in (*self.desired.resources.values(), *self.actual.resources.values()):
-            if resource.type == "ca.certificate" and resource.subject is not None:
-                spki = str(resource.fields.get("spki") or resource.facts.get("spki") or "")
-                keys.setdefault(resource.subject, set()).add(spki)
-        self.keys = {subject: frozenset(found - {""}) for subject, found in keys.items()}
         revoked: dict[SubjectRef, list[Revocation]] = {}
         for one in self.actual.revocations:
             if one.subject is not None and not _answered(one, self.actual):
                 revoked.setdefault(one.subject, []).append(one)
         self.revoked = {subject: tuple(found) for subject, found in revoked.items()}
+
+    def keys(self, subject: SubjectRef) -> frozenset[str]:
+        """The subject's keys, desired and actual ones."""
+        if self._keys is None:
+            self._keys = {}
+            for resource in (*self.desired.resources.values(), *self.actual.resources.values()):
+                if resource.address.startswith("ca.certificate/") and resource.subject is not None:
+                    spki = str(resource.fields.get("spki") or resource.facts.get("spki") or "")
+                    self._keys.setdefault(resource.subject, set()).add(spki)
+        return frozenset(self._keys.get(subject, ())) - {""}
 
 
 @dataclass(slots=True)
@@ -70,7 +74,8 @@ def judge_holds(desired: Desired, actual: Actual, present: BySubject) -> Mapping
     subjects = {s for s in (*desired.lifecycles, *desired.frozen, *present, *look.revoked, *actual.holds) if s}
     found = {s: held for s in sorted(subjects) if (held := _own(s, look)) is not None}
     sources = _Sources([held.hold for held in found.values()])
-    for subject in sorted(subjects - found.keys()):
+    others = subjects - found.keys() if found or actual.revocations else ()  # mostly there is nothing to follow
+    for subject in sorted(others):
         gone = subject not in desired.frozen and desired.lifecycles.get(subject, "left") == "left"
         if not gone and (why := _followed(subject, look, sources)):
             found[subject] = Held(why, True, _made(subject, why, look))
@@ -95,13 +100,12 @@ def foreign_containment(resources: Sequence[Resource], revoked: Sequence[Revocat
     whatever became of their deliveries. `all_seen` is false when a system did not answer, or nobody is sure
     to have been there: then a missing entity means nothing.
     """
-    entity = next((r for r in resources if r.type == "vault.entity"), None)
-    certificates = [r for r in resources if r.type == "ca.certificate" and "/orphan/" not in r.address]
+    entity = next((r for r in resources if r.address.startswith("vault.entity/")), None)
     if entity is not None and entity.fields.get("disabled") and entity.fields.get("state") not in OURS:
         return "its entity was disabled by somebody else"
     if revoked:
         return _revoked_words(revoked)
-    if entity is None and certificates and all_seen:
+    if entity is None and all_seen and any(_delivery(r) for r in resources):
         return MISSING
     if entity is not None and (taken := entity.facts.get("taken")):
         return f"{taken} of its policies were taken away by somebody else"
@@ -136,7 +140,7 @@ def _own(subject: SubjectRef, look: _Look) -> Held | None:
     resources = look.present.get(subject, ())
     # Without a manifest only a live certificate tells somebody who was there: a mere KV entry can be planted.
     real = subject in look.desired.lifecycles or subject in look.desired.frozen
-    real = real or any(r.facts.get("serials") for r in resources if r.type == "ca.certificate")
+    real = real or any(r.facts.get("serials") for r in resources if _delivery(r))
     emergency = foreign_containment(resources, revoked, all_seen=real and not look.actual.unavailable)
     unrecorded = any(r.spki and r.spki not in look.actual.distrusted for r in revoked)
     if standing is None:
@@ -147,11 +151,15 @@ def _own(subject: SubjectRef, look: _Look) -> Held | None:
     return Held(f"on hold since {standing.at}", False, standing, revoked)
 
 
+def _delivery(resource: Resource) -> bool:
+    return resource.address.startswith("ca.certificate/") and "/orphan/" not in resource.address
+
+
 def _followed(
     subject: SubjectRef, look: _Look, sources: _Sources, answered: Collection[SubjectRef | None] = ()
 ) -> str:
     """Why a hold on somebody else, or a key that somebody else revoked, is this subject's too."""
-    person, keys = look.desired.persons.get(subject, ""), look.keys.get(subject, frozenset())
+    person, keys = look.desired.persons.get(subject, ""), look.keys(subject)
     ways = [("", sources.by_subject.get(subject))]
     ways += [("it was ", sources.by_subject.get(name)) for name in look.desired.former.get(subject, ())]
     same = sources.by_person.get(person.casefold()) if person else None
@@ -170,7 +178,7 @@ def _made(subject: SubjectRef, why: str, look: _Look, before: Hold | None = None
     """The hold to write: with the person and the keys that are known now, and what was known before."""
     marked = next((r.facts.get("person") for r in look.present.get(subject, ()) if r.type == "vault.entity"), None)
     person = look.desired.persons.get(subject) or (before.person if before is not None else "") or marked or ""
-    keys = look.keys.get(subject, frozenset()) | {r.spki for r in look.revoked.get(subject, ()) if r.spki}
+    keys = look.keys(subject) | {r.spki for r in look.revoked.get(subject, ()) if r.spki}
     return Hold(subject, why, "", "", person, keys | (before.keys if before is not None else frozenset()))
 
 
