@@ -32,6 +32,8 @@ from tests.integration.vault_world import (
 from tests.openbao import Raw, Server, fresh_estate
 from tests.weather import Weather, weather
 
+PLAN_ID = "7d4f9c1e-2b3a-4c5d-8e6f-0a1b2c3d4e5f"  # the same in every process that collects these tests
+
 
 @pytest.fixture(scope="module")
 def home(openbao: Server, tmp_path_factory: pytest.TempPathFactory) -> Estate:
@@ -469,7 +471,7 @@ def test_a_plan_is_used_once(estate: Estate, logins: Logins, other: Logins) -> N
         use_plan(other, estate, plan_id, "run-2")
 
 
-@pytest.mark.parametrize("plan_id", ["", "../lock", "x" * 36, str(uuid.uuid4()).upper(), f"{uuid.uuid4()}\n"])
+@pytest.mark.parametrize("plan_id", ["", "../lock", "x" * 36, PLAN_ID.upper(), f"{PLAN_ID}\n"])
 def test_a_plan_id_that_is_none_is_refused_before_anything_is_written(
     estate: Estate, logins: Logins, plan_id: str
 ) -> None:
