@@ -3,7 +3,8 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed-$(shell cat requirements-dev.lock | sha256sum | cut -c1-12)
-JOBS   ?= 2
+# Three on two cores: much of a test is waiting for a server.
+JOBS   ?= 3
 
 .PHONY: setup demo test check bench soak lock system-packages clean
 

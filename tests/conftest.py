@@ -12,8 +12,10 @@ from reconciler.model.estate import Estate
 from tests.firm import Firm, found
 from tests.openbao import Raw, Server, fresh_estate, start_server
 
-# A busy machine is slow, and no property is about time.
-settings.register_profile("idac", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# A busy machine is slow, and no property is about time. The examples are the same in every run; `make soak` draws
+# new ones (--hypothesis-profile=soak).
+settings.register_profile("soak", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("idac", settings.get_profile("soak"), derandomize=True)
 settings.load_profile("idac")
 
 
