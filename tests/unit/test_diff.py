@@ -586,6 +586,14 @@ def test_a_hold_follows_name_person_and_key(more: dict[str, Any], spki: str, wor
     assert change.reason.endswith("which is on hold: phished")
 
 
+def test_a_key_that_somebody_revoked_under_a_name_nobody_knows_is_held_by_whoever_has_it() -> None:
+    stranger = Revocation("0f:0f", None, "key-new", "2026-11-24T11:00:00Z")
+    target = desired([entity(NEW, id=None), certificate(NEW, spki="key-new")], {NEW: "active"})
+    (change,) = diff(target, actual([], revocations=(stranger,)), NOW)
+    assert (change.action, change.subject) == ("hold", NEW)
+    assert change.reason == "its key is that of certificate 0f:0f, revoked by somebody else"
+
+
 @pytest.mark.parametrize("lifecycle", ["active", "suspended", "left", None])
 @pytest.mark.parametrize("whole", [True, False])
 def test_an_emergency_is_recorded_whatever_the_manifest_says(lifecycle: Any, whole: bool) -> None:
