@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,21 @@ from tests.openbao import Raw, Server, fresh_estate, start_server
 settings.register_profile("soak", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("idac", settings.get_profile("soak"), derandomize=True)
 settings.load_profile("idac")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The long tests first, dealt to the heads of the workers' shares: a suite ends when its last test does."""
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    long = [item for item in items if item.get_closest_marker("long")]
+    rest = [item for item in items if not item.get_closest_marker("long")]
+    ordered: list[pytest.Item] = []
+    for worker in range(workers):  # xdist hands out the list in equal parts, one behind the other
+        share = (len(items) * (worker + 1)) // workers - len(ordered)
+        head = long[worker::workers]
+        ordered += [*head, *rest[: share - len(head)]]
+        rest = rest[max(share - len(head), 0) :]
+    items[:] = [*ordered, *rest]
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.firm import Firm
 from tests.openbao import Server
 from tests.weather import weather
@@ -26,6 +28,7 @@ def secrets(firm: Firm, openbao: Server) -> list[str]:
     return [s for s in found if s not in public]
 
 
+@pytest.mark.long
 def test_no_secret_in_output_plans_records_journals_logs_or_arguments(
     firm: Firm, openbao: Server, tmp_path: Path
 ) -> None:

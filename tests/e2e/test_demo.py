@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.cli import idac
 
 ROOT = Path(__file__).parent.parent.parent
@@ -31,6 +33,7 @@ def servers() -> set[str]:
     return found
 
 
+@pytest.mark.long
 def test_the_demo_shows_a_trader_join_and_leave_and_can_be_run_twice(tmp_path: Path) -> None:
     before = servers()
     first = demo("--keep", str(tmp_path / "demo"))

@@ -23,6 +23,7 @@ def live_serials(firm: Firm) -> dict[str, int]:
     return counted
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("side", ["before", "after"])
 def test_killed_at_every_call_it_converges(firm: Firm, side: str) -> None:
     deaths = at = 0

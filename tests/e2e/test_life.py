@@ -113,6 +113,7 @@ def play(firm: Firm, seed: int, steps: int, *, ageing: bool) -> Life:
     return life
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", [1, 2])
 def test_a_short_life_keeps_every_promise(firm: Firm, seed: int) -> None:
     life = play(firm, seed, 5, ageing=False)

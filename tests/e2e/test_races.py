@@ -64,6 +64,7 @@ def prepared(server: Server, home: Path) -> Ward:
     return ward
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("between", ["before the lock", "under the lock"])
 def test_a_run_does_not_undo_what_somebody_contained_since_it_looked(
     openbao: Server, tmp_path: Path, between: str

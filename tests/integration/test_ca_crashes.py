@@ -65,6 +65,7 @@ def live_serials(world: World, subject: SubjectRef) -> frozenset[str]:
     return live & named
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_killed_at_every_call_it_converges(world: World, scenario: str) -> None:
     for index in range(60):
