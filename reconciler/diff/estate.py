@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from reconciler.diff.compare import answered, differing, resolve
 from reconciler.diff.containment import contain, drop_alias, hold
 from reconciler.diff.convergence import UNEXPLAINED, converge, narrow
-from reconciler.diff.holds import BySubject, Held, judge_holds
+from reconciler.diff.holds import Held, judge_holds
 from reconciler.model.change import Change, Phase
 from reconciler.model.manifest import SubjectRef
-from reconciler.model.resource import Actual, Desired, Resource
+from reconciler.model.resource import Actual, BySubject, Desired, Resource, by_subject
 
 
 def diff(desired: Desired, actual: Actual, now: datetime) -> tuple[Change, ...]:
@@ -20,7 +19,7 @@ def diff(desired: Desired, actual: Actual, now: datetime) -> tuple[Change, ...]:
 
     `now` decides only what is routine (renewals, ended overlaps, a stale CRL), never what is reviewed.
     """
-    wanted, present = _by_subject(desired.resources.values()), _by_subject(actual.resources.values())
+    wanted, present = by_subject(desired.resources.values()), by_subject(actual.resources.values())
     held = judge_holds(desired, actual, present)
     subjects = {s for s in (*desired.lifecycles, *desired.frozen, *present, *held) if s is not None}
     changes = [c for s in sorted(subjects) for c in _subject(s, desired, actual, wanted, present, held, now)]
@@ -28,13 +27,6 @@ def diff(desired: Desired, actual: Actual, now: datetime) -> tuple[Change, ...]:
     changes += _rules(wanted.get(None, ()), present.get(None, ()), desired, actual)
     changes += _crl(desired, actual, changes)
     return tuple(changes)
-
-
-def _by_subject(resources: Iterable[Resource]) -> BySubject:
-    grouped: defaultdict[SubjectRef | None, list[Resource]] = defaultdict(list)
-    for resource in resources:
-        grouped[resource.subject].append(resource)
-    return grouped
 
 
 def _subject(

@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 from reconciler.errors import Refused
 from reconciler.model.change import Change
 from reconciler.model.manifest import SubjectRef
-from reconciler.model.resource import Actual, Desired, Hold, Resource, Revocation
+from reconciler.model.resource import Actual, BySubject, Desired, Hold, Resource, Revocation
 
-BySubject = Mapping[SubjectRef | None, Sequence[Resource]]
 OURS = ("containing", "contained")
 MISSING = "its entity was deleted by somebody else while its certificates were in force"
 

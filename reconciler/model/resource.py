@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,6 +43,17 @@ class Resource:
     def type(self) -> str:
         """The provider's name for this sort of resource, such as `vault.entity`."""
         return resource_type(self.address)
+
+
+BySubject = Mapping[SubjectRef | None, Sequence[Resource]]
+
+
+def by_subject(resources: Iterable[Resource]) -> BySubject:
+    """The resources of each subject, in their order; under None those that belong to nobody."""
+    grouped: defaultdict[SubjectRef | None, list[Resource]] = defaultdict(list)
+    for resource in resources:
+        grouped[resource.subject].append(resource)
+    return grouped
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ nor a lost directory keep an explicit leaver alive.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ from reconciler.model.change import Change
 from reconciler.model.estate import Estate, RemovalBudget
 from reconciler.model.manifest import SubjectRef
 from reconciler.model.plan import Guard
-from reconciler.model.resource import Actual, Core, Desired, Resource
+from reconciler.model.resource import Actual, Core, Desired, Resource, by_subject
 from reconciler.model.words import few
 
 MEND_REMOVALS = (
@@ -54,8 +54,8 @@ def removals(
     `barred` are the subjects to whom findings deny grants, and `granting` is false when a guard freezes them all:
     whoever only loses then, where the manifests mean a change, has lost everything too.
     """
-    standing = _by_subject(r for r in actual.resources.values() if _counts(r))
-    wanted, heirs = _by_subject(desired.resources.values()), {old: new for new, old in desired.previously.items()}
+    standing = _of_subjects(r for r in actual.resources.values() if _counts(r))
+    wanted, heirs = _of_subjects(desired.resources.values()), {old: new for new, old in desired.previously.items()}
     scales = _Scales(desired, actual, wanted, heirs, barred, granting)
     sure: dict[SubjectRef, str] = {}
     concluded: dict[SubjectRef, str] = {}
@@ -187,12 +187,8 @@ def _powers(resources: Iterable[Resource]) -> list[str]:
     return [kind for kind, there in has.items() if there]
 
 
-def _by_subject(resources: Iterable[Resource]) -> Mapping[SubjectRef, Sequence[Resource]]:
-    found: defaultdict[SubjectRef, list[Resource]] = defaultdict(list)
-    for resource in resources:
-        if resource.subject is not None:
-            found[resource.subject].append(resource)
-    return found
+def _of_subjects(resources: Iterable[Resource]) -> Mapping[SubjectRef, Sequence[Resource]]:
+    return {subject: several for subject, several in by_subject(resources).items() if subject is not None}
 
 
 def _counts(resource: Resource) -> bool:
