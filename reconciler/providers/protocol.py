@@ -8,6 +8,7 @@ from typing import Any, Literal, Protocol, Self
 
 from reconciler.errors import Rejected
 from reconciler.model.change import Change
+from reconciler.model.manifest import Finding
 from reconciler.model.outcome import Proof
 from reconciler.model.resource import Address, Fields, Hold, Observation, Resource
 from reconciler.model.secret import Secret
@@ -181,6 +182,11 @@ Clients = Callable[[Identity], Client]  # one of the four identities; logs in on
 CertificateLogin = Callable[[str, Secret, str], Answer]
 CallHook = Callable[[str, str], None]  # (method, path), before a writing call is sent
 AnswerHook = Callable[[str, str, int], None]  # (method, path, status), after it was answered
+
+
+def deviation(what: str) -> Finding:
+    """F02: something that bootstrap laid and that is otherwise now. `what` says what, and in which respect."""
+    return Finding("F02", "error", f"{what} — an administrator must look into it, then run `idac bootstrap`")
 
 
 def desired_of(change: Change) -> Resource:

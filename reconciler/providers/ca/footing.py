@@ -12,9 +12,8 @@ from reconciler.model.estate import Estate
 from reconciler.model.manifest import Finding
 from reconciler.providers.ca.bootstrap import CRL, ISSUER, ISSUING
 from reconciler.providers.ca.resources import PROBE_ROLE, probe_role
-from reconciler.providers.protocol import Client
+from reconciler.providers.protocol import Client, deviation
 
-REMEDY = "an administrator must look into it, then run `idac bootstrap`"
 # What certificates say of where to ask about them; the server's address before it is whatever verifiers use.
 _URLS = {"issuing_certificates": "ca", "crl_distribution_points": "crl", "ocsp_servers": "ocsp"}
 
@@ -51,4 +50,4 @@ def _elsewhere(path: str, standing: Mapping[str, Any], base: str) -> Iterator[Fi
 
 
 def _finding(path: str, wrong: list[str]) -> Finding:
-    return Finding("F02", "error", f"{path} is not as bootstrap laid it ({', '.join(wrong)}) — {REMEDY}")
+    return deviation(f"{path} is not as bootstrap laid it ({', '.join(wrong)})")

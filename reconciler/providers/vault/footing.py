@@ -11,7 +11,7 @@ from typing import Any
 
 from reconciler.model.estate import Estate
 from reconciler.model.manifest import Finding
-from reconciler.providers.protocol import Client
+from reconciler.providers.protocol import Client, deviation
 from reconciler.providers.vault.ownership import aliases
 from reconciler.providers.vault.resources import PINNED_LOGIN, document
 from reconciler.providers.vault.runners import PROBE, documents
@@ -22,7 +22,6 @@ CERT = {
     "enable_identity_alias_metadata": False,
 }  # binding: a renewal needs the certificate
 KV = {"max_versions": 10, "cas_required": False, "delete_version_after": "0s"}  # deliveries do not vanish
-REMEDY = "an administrator must look into it, then run `idac bootstrap`"
 
 
 def footing(estate: Estate, *, accessor: str, authority: str) -> Mapping[str, Mapping[str, Any]]:
@@ -46,7 +45,7 @@ def undermined(client: Client, estate: Estate, accessor: str) -> Iterator[Findin
     for path, answer in client.read_many(wanted):
         wrong = sorted(n for n, v in wanted[path].items() if plain(answer.data.get(n)) != plain(v))
         if wrong:
-            yield _finding(f"{path} is not as bootstrap laid it ({', '.join(wrong)})")
+            yield deviation(f"{path} is not as bootstrap laid it ({', '.join(wrong)})")
 
 
 def of_the_tool(entity: Mapping[str, Any], estate: Estate) -> bool:
@@ -64,7 +63,7 @@ def empowered(entity: Mapping[str, Any], estate: Estate) -> Iterator[Finding]:
     own = (f"{estate.mounts.run}:", f"{estate.mounts.cert}:{PROBE}")
     power += [f"alias {a}" for a in sorted(aliases(entity)) if not a.startswith(own)]
     if power:
-        yield _finding(f"the tool's own entity {entity['name']} carries {', '.join(power)}")
+        yield deviation(f"the tool's own entity {entity['name']} carries {', '.join(power)}")
 
 
 def plain(value: Any) -> Any:
@@ -72,7 +71,3 @@ def plain(value: Any) -> Any:
     if isinstance(value, str):
         return value.strip()
     return value or None if isinstance(value, (list, dict)) else value
-
-
-def _finding(what: str) -> Finding:
-    return Finding("F02", "error", f"{what} — {REMEDY}")
