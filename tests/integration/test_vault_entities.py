@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -16,37 +15,14 @@ from reconciler.model.estate import Estate
 from reconciler.model.manifest import SubjectRef
 from reconciler.model.resource import Resource
 from reconciler.providers.vault import holds
-from reconciler.providers.vault.login import Logins
 from reconciler.providers.vault.ownership import HOLD_MARK
 from tests.integration.desk import Desk, with_roles
-from tests.integration.vault_world import runner
-from tests.openbao import Raw, Server
-from tests.weather import Weather, weather
-
-NUMBERS = itertools.count(1)
+from tests.openbao import Server
 
 
 @pytest.fixture(scope="module")
 def estate(openbao: Server, tmp_path_factory: pytest.TempPathFactory) -> Estate:
     return with_roles(openbao, tmp_path_factory.mktemp("entities") / "estate")
-
-
-@pytest.fixture(scope="module")
-def relay(openbao: Server) -> Iterator[Weather]:
-    with weather(openbao) as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def logins(estate: Estate, relay: Weather) -> Iterator[Logins]:
-    with runner(estate, relay) as made:
-        yield made
-
-
-@pytest.fixture
-def desk(estate: Estate, admin: Raw, relay: Weather, logins: Logins) -> Iterator[Desk]:
-    yield Desk(estate, admin, relay, logins, SubjectRef("trader", f"t{next(NUMBERS)}"))
-    relay.faults.clear()
 
 
 def lie(desk: Desk, pattern: str, edit: Callable[[dict[str, Any]], object], **when: Any) -> None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,7 +17,7 @@ from reconciler.model.estate import Estate
 from reconciler.model.manifest import SubjectRef
 from reconciler.model.outcome import Proof
 from reconciler.model.resource import Fields, Resource
-from reconciler.providers.protocol import Answer, Known
+from reconciler.providers.protocol import Answer, Known, actual_of
 from reconciler.providers.vault.login import Logins
 from reconciler.providers.vault.ownership import aliases, judge
 from reconciler.providers.vault.prover import CAPABILITIES, VaultProver
@@ -28,34 +27,14 @@ from reconciler.providers.vault.seen import certificate_digest, login_fields
 from reconciler.providers.vault.tokens import LOOKUP, is_gone
 from tests.firm import Firm
 from tests.integration.desk import Desk, with_roles
-from tests.integration.vault_world import accessors, runner
-from tests.openbao import Raw, Server
+from tests.integration.vault_world import accessors
+from tests.openbao import Server
 from tests.weather import Weather, weather
-
-NUMBERS = itertools.count(1)
 
 
 @pytest.fixture(scope="module")
 def estate(openbao: Server, tmp_path_factory: pytest.TempPathFactory) -> Estate:
     return with_roles(openbao, tmp_path_factory.mktemp("writer") / "estate")
-
-
-@pytest.fixture(scope="module")
-def relay(openbao: Server) -> Iterator[Weather]:
-    with weather(openbao) as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def logins(estate: Estate, relay: Weather) -> Iterator[Logins]:
-    with runner(estate, relay) as made:
-        yield made
-
-
-@pytest.fixture
-def desk(estate: Estate, admin: Raw, relay: Weather, logins: Logins) -> Iterator[Desk]:
-    yield Desk(estate, admin, relay, logins, SubjectRef("trader", f"w{next(NUMBERS)}"))
-    relay.faults.clear()
 
 
 @pytest.fixture(scope="module")
@@ -435,7 +414,8 @@ def test_a_login_role_that_stands_is_a_failed_proof_whether_or_not_the_plan_knew
 
 def test_one_subject_s_silence_says_nothing_about_another(desk: Desk, known: Known, contained_once: Any) -> None:
     changes, learned = contained(desk, known)
-    desk.sky.fault(f"GET .*identity/entity/(id/{changes[0].actual.facts['id']}|name/{desk.name})", status=500)  # type: ignore[union-attr]
+    entity = actual_of(changes[0]).facts["id"]
+    desk.sky.fault(f"GET .*identity/entity/(id/{entity}|name/{desk.name})", status=500)
     others, more = contained_once
     found = VaultProver(desk.logins.client, desk.estate).prove([*changes, *others], {**learned, **more})
     said = {(str(p.subject), p.status) for p in found if p.system == "vault.entity"}
