@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from pydantic.json_schema import models_json_schema
+from pydantic import BaseModel
+from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from reconciler.kinds.envelope import Metadata
 from reconciler.kinds.registry import KINDS
@@ -17,10 +18,12 @@ _WHOLE = re.compile(r"\\A(.*)\\z", re.DOTALL)
 
 def json_schema() -> dict[str, Any]:
     """One schema for every document of an estate, `idac.yaml` too: `kind` decides which `spec` it may have."""
-    specs = {**{name: kind.spec for name, kind in KINDS.items()}, CONFIGURATION: EstateSpec}
-    models = [(model, "validation") for model in (Metadata, *specs.values())]
-    places, made = models_json_schema(models, by_alias=True, ref_template="#/$defs/{model}")  # type: ignore[arg-type]
-    refs = {model: places[model, "validation"] for model in (Metadata, *specs.values())}  # type: ignore[index]
+    specs: dict[str, type[BaseModel]] = {name: kind.spec for name, kind in KINDS.items()}
+    specs[CONFIGURATION] = EstateSpec
+    mode: JsonSchemaMode = "validation"
+    models: list[type[BaseModel]] = [Metadata, *specs.values()]
+    places, made = models_json_schema([(model, mode) for model in models], ref_template="#/$defs/{model}")
+    refs = {model: places[model, mode] for model in models}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "A manifest of idac",
