@@ -74,6 +74,7 @@ class Context:
         from reconciler.cli.git import revision
         from reconciler.load import load
         from reconciler.model.manifest import Finding
+        from reconciler.model.words import few
 
         tree = load(estate)
         seen = revision(Path(estate.root), estate.spec.manifests, {*tree.files, *tree.unread_files})
@@ -81,7 +82,7 @@ class Context:
             tree = replace(tree, absence_is_intent=False, why_not=seen.partial)
         findings = tree.findings
         if seen.gone:
-            names = ", ".join(seen.gone[:5]) + (", …" if len(seen.gone) > 5 else "")
+            names = few(seen.gone, len(seen.gone), shown=5)
             text = f"{len(seen.gone)} manifests are gone from here and still in the commit: {names}"
             findings += (Finding("M09", "warning", text),)
         return replace(tree, commit=seen.commit, dirty=seen.dirty, findings=findings)

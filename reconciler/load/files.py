@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-MAX_FILES = 200_000
 _ASIDE = re.compile(r"(.+\.ya?ml)[.~_-].*\Z", re.DOTALL)  # jdoe.yaml.bak, jdoe.yaml~, jdoe.yaml.orig
 MAX_DEPTH = 32  # directories inside directories
 

@@ -9,6 +9,7 @@ from reconciler.model.estate import Estate
 from reconciler.model.manifest import Finding, Tree
 from reconciler.model.plan import Guard
 from reconciler.model.resource import Actual, Desired
+from reconciler.model.words import few
 from reconciler.rules.budgets import holds, removals
 
 
@@ -50,8 +51,8 @@ def _whole_tree(tree: Tree) -> Guard:
 
 
 def _valid_manifests(findings: Sequence[Finding], actual: Actual) -> Guard:
-    seen = set(map(id, actual.foreign))  # of these other guards speak: they are no fault of the manifests
-    invalid = [f for f in findings if f.severity == "error" and f.subject is None and id(f) not in seen]
+    # Of what is foreign other guards speak: it is no fault of the manifests.
+    invalid = [f for f in findings if f.severity == "error" and f.subject is None and f not in actual.foreign]
     if not invalid:
         return Guard("G03", "passed", "no error concerns the estate as a whole")
     first = invalid[0]
@@ -71,7 +72,7 @@ def _barred_subjects(
     withheld = sum(1 for c in changes if c.phase == "grant" and str(c.subject) in blocked)
     if not blocked:
         return Guard("G04", "passed", "no subject is barred from grants")
-    names = ", ".join(blocked[:5]) + (f" and {len(blocked) - 5} more" if len(blocked) > 5 else "")
+    names = few(blocked, len(blocked), shown=5)
     message = f"{names} may be granted nothing: see the findings; {withheld} changes withheld"
     # Refused even when nothing is withheld now: what stands is not what such a manifest says.
     return Guard("G04", "refused", f"{message}{_kept(desired, actual)} — mend the findings", stops="nothing")
