@@ -103,6 +103,8 @@ def _step(state: _State, pool: Executor, work: Sequence[tuple[int, Change]]) -> 
 def _one(state: _State, n: int, change: Change) -> Outcome:
     """One change from intent to outcome. Runs in a worker thread."""
     hands = state.hands
+    if change.phase == "grant" and (barred := hands.barred(change)):
+        return _undone(change, barred)
     hands.alive()
     started = hands.clock()
     hands.journal.intent(n, change.address, change.action, f"{state.plan.digest}:{n}")

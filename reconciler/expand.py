@@ -35,6 +35,11 @@ def expand(tree: Tree, estate: Estate, today: date) -> Desired:
         return _expand(tree, estate, today)
 
 
+def no_manifests() -> Desired:
+    """What is desired where no manifest is read: nothing of anybody, and revocation lists in step."""
+    return Desired({"ca.crl": ca.crl()}, {}, absence_is_intent=False)
+
+
 def _expand(tree: Tree, estate: Estate, today: date) -> Desired:
     lifecycles, reasons = _lifecycles(tree, today)
     declared = Counter(m.ref for m in tree.manifests)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from reconciler.errors import IdacError, Rejected, TargetError
 from reconciler.memory import uncollected
@@ -14,10 +14,15 @@ from reconciler.providers.protocol import Reader
 def observe(readers: Sequence[Reader]) -> Actual:
     """Ask every reader once. Raises the last `TargetError` only when no system answered at all."""
     with uncollected():
-        return _observe(readers)
+        return _observe(readers, lambda reader: reader.observe())
 
 
-def _observe(readers: Sequence[Reader]) -> Actual:
+def observe_subject(readers: Sequence[Reader], subject: SubjectRef) -> Actual:
+    """The same for one subject alone."""
+    return _observe(readers, lambda reader: reader.observe_subject(subject))
+
+
+def _observe(readers: Sequence[Reader], ask: Callable[[Reader], Observation]) -> Actual:
     resources: dict[Address, Resource] = {}
     holds: dict[SubjectRef, Hold] = {}
     unmanaged: list[str] = []
@@ -30,7 +35,7 @@ def _observe(readers: Sequence[Reader]) -> Actual:
     failure: IdacError | None = None
     for reader in readers:
         try:
-            seen = reader.observe()
+            seen = ask(reader)
         except TargetError as error:
             unavailable[reader.name] = str(error)
             failure = error

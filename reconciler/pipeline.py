@@ -25,7 +25,7 @@ from reconciler.model.manifest import Finding, SubjectRef, Tree
 from reconciler.model.outcome import Outcome, Proof
 from reconciler.model.plan import Guard, Plan, PlanTicket
 from reconciler.model.record import PolicyThen, RecordRef, Run, RunResult, RunStatus
-from reconciler.model.resource import Actual, Desired
+from reconciler.model.resource import Actual, Address, Desired, Fields
 from reconciler.observe import observe
 from reconciler.plan import plan
 from reconciler.providers.protocol import Connection, Reader
@@ -123,7 +123,6 @@ def apply_plan(sight: Sight, ticket: PlanTicket, run: Run, workshop: Workshop) -
     """
     fresh, ledger, connection = sight.plan, workshop.ledger, workshop.connection
     require_allowed(fresh)
-    known = {r.address: r.facts for r in sight.actual.resources.values()}
     if fresh.empty and not ledger.unsealed():
         _the_same_ledger(fresh, workshop)
         journal = ledger.open(run, fresh, ticket)
@@ -133,34 +132,38 @@ def apply_plan(sight: Sight, ticket: PlanTicket, run: Run, workshop: Workshop) -
     lock.acquire()
     try:
         fresh = _the_same_ledger(fresh, workshop)
-        ledger.seal_interrupted(known)
+        ledger.seal_interrupted(_facts(sight.actual))
         connection.use_plan(ticket.plan_id, run.run_id)
-        journal = ledger.open(run, fresh, ticket)
-        hands = Hands(
-            writers=connection.writers(journal.before_write, journal.after_write),
-            provers=connection.provers(),
-            journal=journal,
-            clock=workshop.clock,
-            alive=lock.alive,
-            barred=Barrier(sight.desired, sight.actual, connection.holds),
-            progress=workshop.progress,
-        )
-        done = apply(fresh, hands, known)
-        result = RunResult(
-            run,
-            fresh,
-            ticket,
-            status(fresh, done.outcomes, done.proofs),
-            done.outcomes,
-            done.proofs,
-            workshop.clock(),
-            entities(done),
-        )
-        record = ledger.close(journal, result)
+        result, record = carry_out(replace(sight, plan=fresh), ticket, run, workshop, lock.alive)
         connection.note_ledger_head(record.seq, record.sha256)
         return result, record
     finally:
         lock.release()
+
+
+def carry_out(
+    sight: Sight, ticket: PlanTicket, run: Run, workshop: Workshop, alive: Callable[[], None]
+) -> tuple[RunResult, RecordRef]:
+    """From the first line of the journal to the signed record. `alive` raises when nothing more may be written."""
+    fresh, ledger, connection = sight.plan, workshop.ledger, workshop.connection
+    journal = ledger.open(run, fresh, ticket)
+    hands = Hands(
+        writers=connection.writers(journal.before_write, journal.after_write),
+        provers=connection.provers(),
+        journal=journal,
+        clock=workshop.clock,
+        alive=alive,
+        barred=Barrier(sight.desired, sight.actual, connection.holds, workshop.clock),
+        progress=workshop.progress,
+    )
+    done = apply(fresh, hands, _facts(sight.actual))
+    how = status(fresh, done.outcomes, done.proofs)
+    result = RunResult(run, fresh, ticket, how, done.outcomes, done.proofs, workshop.clock(), entities(done))
+    return result, ledger.close(journal, result)
+
+
+def _facts(actual: Actual) -> dict[Address, Fields]:
+    return {r.address: r.facts for r in actual.resources.values()}
 
 
 def _the_same_ledger(fresh: Plan, workshop: Workshop) -> Plan:

@@ -1,4 +1,4 @@
-"""`apply` killed in a child process, before or after any one of its writing calls."""
+"""A command killed in a child process, before or after any one of its writing calls."""
 
 from __future__ import annotations
 
@@ -67,8 +67,11 @@ class Deadly:
         return self.inner.writers(deadly_before, deadly_after)
 
 
-def killed(firm: Firm, at: int, side: str) -> bool:
-    """Apply in a child process that dies at that call. False when the run ended before it got there."""
+APPLY = ("apply", "--auto-approve")
+
+
+def killed(firm: Firm, at: int, side: str, command: Sequence[str] = APPLY) -> bool:
+    """One command in a child process that dies at that call. False when the run ended before it got there."""
     child = os.fork()
     if child == 0:
         honest = Context.connection
@@ -78,7 +81,7 @@ def killed(firm: Firm, at: int, side: str) -> bool:
 
         Context.connection = deadly  # type: ignore[method-assign]  # in this child process alone
         try:
-            firm.idac("-q", "apply", "--auto-approve")
+            firm.idac("-q", *command)
         finally:
             os._exit(0)
     _, status = os.waitpid(child, 0)

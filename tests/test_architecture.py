@@ -64,9 +64,10 @@ ARROWS: dict[str, set[str]] = {
         "load", "expand", "observe", "diff", "rules", "plan", "review", "apply", "barrier", "ledger",
         "providers/protocol",
     },
+    "emergency": {"pipeline", "expand", "observe", "diff", "rules", "plan", "providers/protocol"},
     "cli": {
-        "pipeline", "render", "ledger", "providers/registry", "providers/protocol", "load", "canonical", "kinds",
-        "review", "clock",
+        "pipeline", "emergency", "render", "ledger", "providers/registry", "providers/protocol", "load",
+        "canonical", "kinds", "review", "clock",
         "x509",  # the demo plays the trader, who has a key of their own
     },
 }  # fmt: skip

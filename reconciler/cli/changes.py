@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tempfile
 import uuid
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from reconciler.cli.codes import apply_code, explain_apply, explain_plan, plan_code
 from reconciler.cli.context import Context, actor
@@ -22,7 +23,7 @@ from reconciler.errors import IdacError, InvalidInput, Refused, Stale
 from reconciler.model.estate import Estate, seconds
 from reconciler.model.manifest import SubjectRef, Tree
 from reconciler.model.plan import Plan, PlanTicket
-from reconciler.model.record import Run, RunResult
+from reconciler.model.record import RecordRef, Run, RunResult
 from reconciler.pipeline import Sight, Wanted, Workshop, apply_plan, make_plan, plan_release, want
 from reconciler.providers.protocol import Connection
 from reconciler.render.document import plan_document, read_plan, result_document
@@ -30,6 +31,7 @@ from reconciler.render.text import outcome_text, plan_text
 from reconciler.review import Document, release_of, require_same, since_review
 
 Purpose = Literal["apply", "release"]
+_NAMED = re.compile(r"\A([a-z]+)/([a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)\Z")
 
 
 def plan(context: Context, *, out: str, detailed: bool) -> int:
@@ -60,7 +62,7 @@ def apply(context: Context, *, reviewed: str, auto_approve: bool) -> int:
         sight = _look(context, estate, wanted, connection)
         ticket = _ticket(estate, sight.plan, stored)
         if stored is None and not context.json:
-            _print_plan(context, sight.plan, None)
+            print_plan(context, sight.plan, None)
         unreviewed = since_review(stored, sight.plan) if stored is not None else ()
         result = _carry_out(context, estate, sight, ticket, connection, "apply", unreviewed)
     return _code(result, wanted.tree)
@@ -68,14 +70,10 @@ def apply(context: Context, *, reviewed: str, auto_approve: bool) -> int:
 
 def release(context: Context, *, subject: str, reason: str, out: str, auto_approve: bool) -> int:
     """Lift a hold: in one run where the policy allows it, or by a plan that is reviewed first."""
-    kind, _, name = subject.partition("/")
-    if not kind or not name or "/" in name:
-        raise Usage(f"{subject!r} is not KIND/NAME, such as trader/jdoe")
-    if not reason.strip():
-        raise Usage("--reason says nothing")
     if bool(out) == auto_approve:
         raise Usage("release takes either --out FILE, for review and then `idac apply --plan`, or --auto-approve")
-    estate, held, why = context.estate(), SubjectRef(kind, name), reason.strip()
+    held, why = named(subject), reason_of(reason)
+    estate = context.estate()
     if auto_approve:
         _require_auto_approve(estate, f"release {held} --reason …")
         return _release(context, estate, held, why, None)
@@ -83,6 +81,20 @@ def release(context: Context, *, subject: str, reason: str, out: str, auto_appro
         fresh = plan_release(estate, context.tree(estate), readers, held, why, now()).plan
     _show(context, fresh, new_ticket(estate), out)
     return 0
+
+
+def named(subject: str) -> SubjectRef:
+    """`trader/jdoe` as it is typed. Raises `Usage` for anything else."""
+    if not (found := _NAMED.match(subject)):
+        raise Usage(f"{subject!r} is not KIND/NAME, such as trader/jdoe")
+    return SubjectRef(found[1], found[2])
+
+
+def reason_of(text: str) -> str:
+    """A reason that says something. Raises `Usage`."""
+    if not text.strip():
+        raise Usage("--reason says nothing")
+    return text.strip()
 
 
 def _release(context: Context, estate: Estate, held: SubjectRef, why: str, stored: Document | None) -> int:
@@ -97,7 +109,7 @@ def _release(context: Context, estate: Estate, held: SubjectRef, why: str, store
                 raise Stale(gone.message, remedy=gone.remedy) from None
         ticket = _ticket(estate, sight.plan, stored)
         if stored is None and not context.json:
-            _print_plan(context, sight.plan, None)
+            print_plan(context, sight.plan, None)
         result = _carry_out(context, estate, sight, ticket, connection, "release")
     return _code(result, tree)
 
@@ -110,10 +122,11 @@ def _show(context: Context, fresh: Plan, ticket: PlanTicket, out: str) -> None:
     if context.json:
         print_json(document)
     else:
-        _print_plan(context, fresh, ticket if out else None)
+        print_plan(context, fresh, ticket if out else None)
 
 
-def _print_plan(context: Context, fresh: Plan, ticket: PlanTicket | None) -> None:
+def print_plan(context: Context, fresh: Plan, ticket: PlanTicket | None) -> None:
+    """A plan for people; `ticket` where it was written for review."""
     if context.quiet:
         fresh = replace(fresh, findings=tuple(f for f in fresh.findings if f.severity != "info"))
     print_text(plan_text(fresh, ticket, colour=context.colour))
@@ -186,11 +199,21 @@ def _carry_out(
         workshop = Workshop(connection, open_ledger(estate, context.environ), stamp, progress)
         result, record = apply_plan(sight, ticket, run, workshop)
     if context.json:
-        print_json({**result_document(result), "record": {"seq": record.seq, "sha256": record.sha256}})
+        print_json(told(result, record))
     else:
-        print_text(outcome_text(result.outcomes, result.proofs, unreviewed, colour=context.colour))
-        print_text(f"Record {record.seq}, signed: sha256:{record.sha256}\n")
+        print_result(context, result, record, unreviewed)
     return result
+
+
+def told(result: RunResult, record: RecordRef) -> dict[str, Any]:
+    """What became of a run, and where its record is, as a document."""
+    return {**result_document(result), "record": {"seq": record.seq, "sha256": record.sha256}}
+
+
+def print_result(context: Context, result: RunResult, record: RecordRef, unreviewed: Sequence[str] = ()) -> None:
+    """The same for people."""
+    print_text(outcome_text(result.outcomes, result.proofs, unreviewed, colour=context.colour))
+    print_text(f"Record {record.seq}, signed: sha256:{record.sha256}\n")
 
 
 def _code(result: RunResult, tree: Tree) -> int:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from reconciler.cli import streams
+from reconciler.cli import holding, streams
 from reconciler.cli.context import Context, Format
 from reconciler.errors import IdacError
 
@@ -104,20 +104,7 @@ def apply(
     raise typer.Exit(changes.apply(ctx.obj, reviewed=reviewed, auto_approve=auto_approve))
 
 
-@app.command()
-def release(
-    ctx: typer.Context,
-    subject: Annotated[str, typer.Argument(metavar="KIND/NAME", help="Such as trader/jdoe")],
-    reason: Annotated[str, typer.Option("--reason", help="Why this subject may be granted things again")],
-    out: Annotated[str, typer.Option("--out", metavar="FILE", help="Write the release for review here")] = "",
-    auto_approve: Annotated[
-        bool, typer.Option("--auto-approve", help="Release in one run, where the policy allows it")
-    ] = False,
-) -> None:
-    """Lift the hold of somebody's emergency containment."""
-    from reconciler.cli import changes
-
-    raise typer.Exit(changes.release(ctx.obj, subject=subject, reason=reason, out=out, auto_approve=auto_approve))
+holding.register(app)
 
 
 @app.command()

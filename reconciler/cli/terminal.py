@@ -13,6 +13,7 @@ import typer
 from reconciler.cli.context import Context
 from reconciler.cli.streams import BROKEN_PIPE
 from reconciler.errors import InvalidInput
+from reconciler.model.manifest import SubjectRef
 from reconciler.model.outcome import Outcome
 from reconciler.model.resource import Observation
 from reconciler.providers.protocol import Reader
@@ -84,8 +85,15 @@ class _Watched:
 
     def observe(self) -> Observation:
         """Read, with a spinner."""
+        return self._spin(self._reader.observe)
+
+    def observe_subject(self, subject: SubjectRef) -> Observation:
+        """Read what is one subject's, with a spinner."""
+        return self._spin(lambda: self._reader.observe_subject(subject))
+
+    def _spin(self, read: Callable[[], Observation]) -> Observation:
         task = self._progress.add_task(f"reading {self.name}", total=None)
         try:
-            return self._reader.observe()
+            return read()
         finally:
             self._progress.remove_task(task)

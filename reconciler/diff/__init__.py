@@ -1,6 +1,7 @@
 """Desired and actual, compared. Pure: the same two states and the same `now` give the same changes."""
 
+from reconciler.diff.emergency import contain_now, contain_rest
 from reconciler.diff.estate import diff
 from reconciler.diff.holds import held_since, lift
 
-__all__ = ["diff", "held_since", "lift"]
+__all__ = ["contain_now", "contain_rest", "diff", "held_since", "lift"]

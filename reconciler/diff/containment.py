@@ -73,7 +73,8 @@ def hold(subject: SubjectRef, held: Held, standing: Hold | None, entity: Resourc
     revoked = [{"serial": r.serial, "spki": r.spki, "at": r.at} for r in held.revoked if r.spki]
     # The writer looks again: an entity that another run was just making is no emergency.
     missing = "entity" if held.reason == MISSING else ""
-    noted = {"missing": missing, "person": held.hold.person, "keys": sorted(held.hold.keys), "revoked": revoked}
+    whose = {"person": held.hold.person, "keys": sorted(held.hold.keys), "by": held.hold.by}
+    noted = {"missing": missing, **whose, "revoked": revoked}
     return Change(
         f"vault.entity/{subject}",
         subject,

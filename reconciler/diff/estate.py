@@ -23,9 +23,10 @@ def diff(desired: Desired, actual: Actual, now: datetime) -> tuple[Change, ...]:
     held = judge_holds(desired, actual, present)
     subjects = {s for s in (*desired.lifecycles, *desired.frozen, *present, *held) if s is not None}
     changes = [c for s in sorted(subjects) for c in _subject(s, desired, actual, wanted, present, held, now)]
-    changes += _strays(present.get(None, ()), actual)
+    changes += strays(present.get(None, ()), actual)
     changes += _rules(wanted.get(None, ()), present.get(None, ()), desired, actual)
-    changes += _crl(desired, actual, changes)
+    if (lists := desired.resources.get("ca.crl")) is not None:
+        changes += refresh_lists(lists, actual, changes)
     return tuple(changes)
 
 
@@ -65,7 +66,7 @@ def _departure(subject: SubjectRef, desired: Desired) -> str:
     return f"renamed to {new}" if new else "its manifest was deleted"
 
 
-def _strays(resources: Sequence[Resource], actual: Actual) -> Iterator[Change]:
+def strays(resources: Sequence[Resource], actual: Actual) -> Iterator[Change]:
     """Ours, but of no subject that can be told: contained one by one."""
     for resource in sorted(resources, key=lambda r: r.address):
         if resource.type == "vault.alias":
@@ -104,10 +105,10 @@ def _rules(
         yield Change(address, None, "delete", govern, UNEXPLAINED, before=dict(extra.fields), actual=extra)
 
 
-def _crl(desired: Desired, actual: Actual, changes: Sequence[Change]) -> Iterator[Change]:
+def refresh_lists(wanted: Resource, actual: Actual, changes: Sequence[Change]) -> Iterator[Change]:
     """One CRL refresh for all revocations of the plan, for a CRL out of step, or for one that grows old."""
-    wanted, there = desired.resources.get("ca.crl"), actual.resources.get("ca.crl")
-    if wanted is None or there is None:
+    there = actual.resources.get("ca.crl")
+    if there is None:
         return
     before, after = differing(there.fields, wanted.fields)
     revocations = [c for c in changes if c.type == "ca.certificate" and c.action == "revoke"]

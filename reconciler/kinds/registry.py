@@ -44,5 +44,6 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "CertificateProfile": Kind(CertificateProfile, expand_certificate_profile),
     }
 )
+SUBJECTS = frozenset(name.lower() for name, kind in KINDS.items() if kind.subject)
 # Kinds of the format that this version does not read yet: their manifests are refused by name.
 LATER = frozenset({"Bot"})

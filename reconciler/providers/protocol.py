@@ -8,7 +8,7 @@ from typing import Any, Literal, Protocol, Self
 
 from reconciler.errors import Rejected
 from reconciler.model.change import Change
-from reconciler.model.manifest import Finding
+from reconciler.model.manifest import Finding, SubjectRef
 from reconciler.model.outcome import Proof
 from reconciler.model.resource import Address, Fields, Hold, Observation, Resource
 from reconciler.model.secret import Secret
@@ -93,6 +93,14 @@ class Reader(Protocol):
 
     def observe(self) -> Observation:
         """Everything that is there: complete, or an error of the `TargetError` tree."""
+        ...
+
+    def observe_subject(self, subject: SubjectRef) -> Observation:
+        """All that stands for one subject, in a number of requests that does not grow with the estate.
+
+        Complete, or an error of the `TargetError` tree. A resource without a subject in it is one that holds
+        something of this subject's. What is ours besides is not looked at.
+        """
         ...
 
 

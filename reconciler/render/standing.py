@@ -40,6 +40,7 @@ def hold_lines(plan: Plan, paint: Paint) -> Iterator[str]:
 
 
 def _since(hold: Hold) -> str:
-    by = f", put on hold by run {safe(hold.by)}" if hold.by else ""
+    who = hold.by if hold.by.startswith("operator ") else f"run {hold.by}"
+    by = f", put on hold by {safe(who)}" if hold.by else ""
     since = f"since {safe(hold.at)}" if hold.at else "since nobody knows when"
     return f"{since}: {safe(hold.reason) or 'no reason is written down'}{by}"

@@ -26,7 +26,7 @@ def judge(
         _whole_tree(tree),
         _valid_manifests(findings, actual),
         _barred_subjects(findings, changes, desired, actual),
-        _ownership(actual),
+        ownership(actual),
         _footing(actual),
         _issuance_cap(changes, estate),
         _routine_cap(changes, estate),
@@ -95,7 +95,8 @@ def _footing(actual: Actual) -> Guard:
     return Guard("G10", "refused", message + " — nothing is granted until then")
 
 
-def _ownership(actual: Actual) -> Guard:
+def ownership(actual: Actual) -> Guard:
+    """G05: what stands in our name space and belongs to another owner."""
     foreign = [f for f in actual.foreign if f.code != "F02"]
     if not foreign:
         return Guard("G05", "passed", "nothing in this estate's name space belongs to another")

@@ -79,6 +79,11 @@ class _Reader:
         mine = tuple(r for a, r in state.resources.items() if a.startswith(f"{self.name}."))
         return Observation(mine, tuple(state.holds.values()) if self.name == "vault" else ())
 
+    def observe_subject(self, subject: SubjectRef) -> Observation:
+        seen = self.observe()
+        mine = tuple(r for r in seen.resources if r.subject == subject or r.address in ("ca.authority", "ca.crl"))
+        return Observation(mine, tuple(h for h in seen.holds if h.subject == subject))
+
 
 @dataclass(slots=True)
 class _Writer:

@@ -55,3 +55,31 @@ def test_what_is_read_is_public_and_can_be_written_down(stage: Stage, name: str)
     stage.settled()
     for resource in stage.target.readers()[name].observe().resources:
         assert "PRIVATE KEY" not in json.dumps([dict(resource.fields), dict(resource.facts)])
+
+
+def test_of_one_subject_a_reader_sees_what_it_sees_of_it_among_all(stage: Stage, name: str) -> None:
+    subject, other = stage.settled(), stage.settled()
+    reader = stage.target.readers()[name]
+    whole, one = reader.observe(), reader.observe_subject(subject)
+    assert [r for r in one.resources if r.subject == subject] == [
+        r for r in whole.resources if r.subject == subject
+    ]
+    assert [r for r in one.resources if r.subject == other] == []
+    rules = {r.address: r for r in whole.resources if r.subject is None}
+    assert all(rules[r.address] == r for r in one.resources if r.subject is None)
+    assert one.target == whole.target
+
+
+@pytest.mark.parametrize("error", [Unreachable, Denied, Overloaded, Rejected])
+def test_of_one_subject_too_a_question_without_an_answer_is_an_error(
+    stage: Stage, name: str, error: type[TargetError]
+) -> None:
+    subject = stage.settled()
+    whole = stage.target.readers()[name].observe_subject(subject)
+    for reader in stage.target.deaf(name, error):
+        try:
+            seen = reader.observe_subject(subject)
+        except TargetError:
+            continue
+        assert error is Rejected or seen == whole
+        assert seen == whole

@@ -122,6 +122,9 @@ class Entities:
             tuple(Resource(f"vault.entity/{s}", s, fields, {"id": f"id-of-{s.name}"}) for s in self.subjects)
         )
 
+    def observe_subject(self, subject: SubjectRef) -> Observation:
+        return Observation(tuple(r for r in self.observe().resources if r.subject == subject))
+
 
 @dataclass(slots=True)
 class World:

@@ -21,6 +21,7 @@ class Inventory:
 
     ends: Mapping[str, str]  # RFC 3339 UTC, whole seconds: they compare as text
     revoked: frozenset[str]
+    named: frozenset[str] = frozenset()  # serials of the common name that was asked for
 
     def live(self, now: str) -> frozenset[str]:
         """Serials that are neither expired nor revoked."""
@@ -44,16 +45,22 @@ def issuer(client: Client, estate: Estate) -> str:
     return join_pem(str(default_issuer(client, estate)[PEM]))
 
 
-def inventory(client: Client, estate: Estate) -> Inventory:
+def inventory(client: Client, estate: Estate, common_name: str = "") -> Inventory:
     """Two requests on OpenBao; on a server without the detailed listing, one more a certificate."""
     pki = estate.mounts.pki
     # A page begins behind a serial as it is stored: told one as it is shown, the engine leaves some out.
     revoked = frozenset(client.list(f"{pki}/certs/revoked", stored=mark_name).keys)
     infos = details(client, f"{pki}/certs/detailed", mark_name)
     if infos is not None:
-        return Inventory({serial: str(info["not_after"]) for serial, info in infos.items()}, revoked)
-    serials = client.list(f"{pki}/certs", stored=mark_name).keys
-    return Inventory({c.serial: c.not_after for c in certificates(client, estate, serials)}, revoked)
+        ends = {serial: str(info["not_after"]) for serial, info in infos.items()}
+        named = frozenset(s for s, info in infos.items() if common_name and info.get("common_name") == common_name)
+        return Inventory(ends, revoked, named)
+    ends, own = {}, set()
+    for found in certificates(client, estate, client.list(f"{pki}/certs", stored=mark_name).keys):
+        ends[found.serial] = found.not_after
+        if common_name and found.common_name == common_name:
+            own.add(found.serial)
+    return Inventory(ends, revoked, frozenset(own))
 
 
 def certificates(client: Client, estate: Estate, serials: Collection[str]) -> Iterator[Certificate]:

@@ -11,7 +11,7 @@ from reconciler.model.estate import Estate
 from reconciler.model.manifest import SubjectRef
 from reconciler.model.resource import Observation, Resource, Revocation
 from reconciler.providers.ca import store
-from reconciler.providers.ca.authority import PEM, Inventory, certificates, default_issuer, inventory
+from reconciler.providers.ca.authority import PEM, Inventory, certificates, default_issuer, inventory, issuer
 from reconciler.providers.ca.emergencies import Suspects, foreign_revocations, refused_at_login
 from reconciler.providers.ca.footing import undermined
 from reconciler.providers.ca.resources import INTACT, PROBE_NAME, PROBE_ROLE, ROLE_FIELDS
@@ -49,9 +49,7 @@ class CaReader:
         authority = join_pem(str(default[PEM]))
         own = read_certificate(authority)
         seen = self._look(own.serial, authority)
-        facts = {"certificate": authority, "sha256": own.fingerprint, "spki": own.spki, "subject": own.subject}
-        crl = crl_resource(seen.lists, seen.at_login, seen.inventory, seen.now)
-        resources = [Resource("ca.authority", None, {}, facts), crl, *self._profiles()]
+        resources = [*_issuer(own, authority, seen), *self._profiles()]
         explained: set[str] = set()
         unmanaged = list(strange_lists(self._client, self._estate))
         for name, entry in sorted(seen.entries.items()):
@@ -72,6 +70,39 @@ class CaReader:
             target={"issuer_spki": own.spki},
             revocations=(*seen.foreign, *refused),
         )
+
+    def observe_subject(self, subject: SubjectRef) -> Observation:
+        """One subject's deliveries, every live certificate with its common name, and the revocation lists.
+
+        Who revoked what is not asked: whatever stands is to be found. Raises `TargetError`.
+        """
+        authority = issuer(self._client, self._estate)
+        own = read_certificate(authority)
+        seen = self._look_at(subject, own.serial, authority)
+        resources = [*_issuer(own, authority, seen)]
+        for name, entry in sorted(seen.entries.items()):
+            credential = name.removeprefix(f"{subject.principal}.")
+            if entry.serial:
+                resources.append(_delivered((subject, credential), entry, seen, self._estate))
+            else:  # a run broke off before it said what it had delivered
+                resources.append(Resource(f"ca.certificate/{subject}/{credential}", subject, {}, {"serials": ()}))
+        explained = {serial for r in resources for serial in r.facts.get("serials") or ()}
+        named = (r for r in self._orphans(seen, explained) if r.facts["common_name"] == subject.principal)
+        resources += (Resource(r.address, subject, r.fields, r.facts) for r in named)
+        return Observation(tuple(resources), target={"issuer_spki": own.spki})
+
+    def _look_at(self, subject: SubjectRef, own: str, authority: str) -> _Seen:
+        now = self._clock()
+        there = inventory(self._client, self._estate, subject.principal)
+        entries = store.deliveries_of(self._client, self._estate, subject)
+        wanted = {s for s in there.named if _good(s, there.ends[s], there, now)} | {
+            s for e in entries.values() for s in (e.serial, e.custom.get("previous", "")) if s in there.ends
+        }
+        read = {c.serial: c for c in certificates(self._client, self._estate, sorted(wanted))}
+        at_login = frozenset[str]().union(*accepted(self._client, self._estate).values())
+        lists = readable(self._client, self._estate, authority)
+        live = there.live(now) - {own}
+        return _Seen(now, there, live, there.refused(now), entries, read, at_login, lists, ())
 
     def _look(self, own: str, authority: str) -> _Seen:
         now = self._clock()
@@ -109,6 +140,13 @@ class CaReader:
             facts = {n: v for n, v in _facts(certificate).items() if n != "fingerprint"} | _names(certificate)
             subject = _subject(certificate, self._estate)
             yield Resource(f"ca.certificate/orphan/{serial}", subject, {}, facts)
+
+
+def _issuer(own: Certificate, authority: str, seen: _Seen) -> Iterator[Resource]:
+    """The issuing certificate, and the state of the revocation lists."""
+    facts = {"certificate": authority, "sha256": own.fingerprint, "spki": own.spki, "subject": own.subject}
+    yield Resource("ca.authority", None, {}, facts)
+    yield crl_resource(seen.lists, seen.at_login, seen.inventory, seen.now)
 
 
 def _good(serial: str, end: str, there: Inventory, now: str) -> bool:

@@ -17,6 +17,7 @@ from reconciler.providers.protocol import Client, Clients
 from reconciler.x509 import Crl, colons, read_crl
 
 FULL, DELTA = "idac", "idac-delta"  # names of the lists in cert auth
+_MEANWHILE = 5  # times that lists are pushed again because the CA revoked more
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +120,25 @@ class CrlKeeper:
             if full or not safe:
                 self._rotate("rotate")
                 lists = published(self._clients("plan"), self._estate, authority)
-                self._push(FULL, lists.full_pem)
-                self._push(DELTA, lists.delta_pem)
-            return self._checked(lists)
+                self._push_both(lists)
+            return self._checked(self._newest(lists, authority))
+
+    def _newest(self, pushed: Published, authority: str) -> Published:
+        """What the CA publishes after the push, pushed too where another run has revoked meanwhile.
+
+        Of two runs one may push a list that it fetched before the other's revocations, and after the other's push.
+        """
+        for _ in range(_MEANWHILE):
+            newest = published(self._clients("plan"), self._estate, authority)
+            if newest.serials <= pushed.serials:
+                return pushed
+            self._push_both(newest)
+            pushed = newest
+        return pushed
+
+    def _push_both(self, lists: Published) -> None:
+        self._push(FULL, lists.full_pem)
+        self._push(DELTA, lists.delta_pem)
 
     def _rotate(self, which: str) -> None:
         # The engine rotates on GET, and on nothing else.

@@ -88,6 +88,13 @@ def deliveries(client: Client, estate: Estate) -> dict[str, Entry]:
     return {name: entry(info) for name, info in _listing(client, estate, CERTIFICATES).items()}
 
 
+def deliveries_of(client: Client, estate: Estate, subject: SubjectRef) -> dict[str, Entry]:
+    """One subject's deliveries by name: one request, and one each."""
+    base = f"{estate.mounts.kv}/metadata/{CERTIFICATES}/"
+    answers = client.read_many(base + name for name in names(client, estate, subject))
+    return {path.removeprefix(base): entry(answer.data) for path, answer in answers if answer.found}
+
+
 def names(client: Client, estate: Estate, subject: SubjectRef) -> Sequence[str]:
     """The names of one subject's deliveries."""
     return client.keys_under(f"{estate.mounts.kv}/metadata/{CERTIFICATES}", f"{subject.principal}.")

@@ -7,7 +7,7 @@ token is enough to end one unseen, and an old release does not end a new hold: t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,7 +69,9 @@ def put(clients: Clients, estate: Estate, change: Change, by: str, at: str) -> N
     for key in said.get("revoked") or ():  # first: from here on nobody certifies them, whatever fails later
         noted = {"subject": str(subject), "serial": key["serial"], "at": key["at"] or at}
         contain.write(f"{kv}/metadata/{DISTRUSTED}/{key['spki']}", {"custom_metadata": noted})
-    custom = {"reason": shortened(change.reason), "by": by, "at": at, "person": said.get("person") or ""}
+    who = f"{said['by']}, run {by}" if said.get("by") else by
+    custom = {"reason": shortened(change.reason), "by": shortened(who), "at": at}
+    custom |= {"person": said.get("person") or ""}
     custom |= {f"key{n}": key for n, key in enumerate((said.get("keys") or ())[:MOST_KEYS])}
     custom = {name: value for name, value in custom.items() if value}
     contain.write(f"{kv}/data/{HOLDS}/{subject.principal}", {"data": custom})
@@ -117,6 +119,13 @@ def _hold(subject: SubjectRef, said: Mapping[str, str], info: Mapping[str, Any])
     at = said.get("at") or str(info.get("created_time", ""))
     keys = frozenset(value for name, value in said.items() if name.startswith("key"))
     return Hold(subject, said.get("reason", ""), said.get("by", ""), at, said.get("person", ""), keys)
+
+
+def of(client: Client, estate: Estate, subject: SubjectRef) -> Sequence[Hold]:
+    """The subject's own hold, if one stands: two requests."""
+    name, metadata = subject.principal, f"{estate.mounts.kv}/metadata"
+    hold, release = (client.read(f"{metadata}/{folder}/{name}") for folder in (HOLDS, RELEASES))
+    return book({name: hold.data} if hold.found else {}, {name: release.data}, {}).standing
 
 
 def _when(info: Mapping[str, Any]) -> str:

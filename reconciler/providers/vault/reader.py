@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from reconciler.errors import Rejected
@@ -11,6 +11,7 @@ from reconciler.model.manifest import Finding, SubjectRef
 from reconciler.model.resource import Address, Hold, Observation, Resource, Value
 from reconciler.providers.protocol import Client
 from reconciler.providers.vault import holds
+from reconciler.providers.vault.closure import entities_of
 from reconciler.providers.vault.footing import empowered, of_the_tool, undermined
 from reconciler.providers.vault.ownership import (
     HOLD_MARK,
@@ -41,7 +42,7 @@ class VaultReader:
     def observe(self) -> Observation:
         """Everything of this estate in the server. Raises a `TargetError` when any of it cannot be read."""
         target, mounts = self._target(), self._estate.mounts
-        entities, held, unmanaged, foreign = self._entities()
+        entities, held, unmanaged, foreign = self._entities(self._read_entities())
         policies, others = self._policies()
         book = holds.read(self._client, self._estate, bulk=self._bulk)
         standing = {h.subject: h for h in held} | {h.subject: h for h in book.standing}
@@ -53,6 +54,18 @@ class VaultReader:
             target=target,
             answered=book.answered,
             distrusted=book.distrusted,
+        )
+
+    def observe_subject(self, subject: SubjectRef) -> Observation:
+        """One subject's entity, logins and hold, and whoever holds its alias."""
+        entities, held, _, foreign = self._entities(entities_of(self._client, self._estate, subject))
+        logins = self._client.keys_under(f"auth/{self._estate.mounts.cert}/certs", f"{subject.principal}.")
+        standing = {h.subject: h for h in (*held, *holds.of(self._client, self._estate, subject))}
+        return Observation(
+            resources=(*(r for r in entities if r.subject in (subject, None)), *self._logins(logins)),
+            holds=tuple(hold for held_one, hold in standing.items() if held_one == subject),
+            foreign=tuple(foreign),
+            target=self._target(),
         )
 
     def holds(self) -> tuple[Hold, ...]:
@@ -76,14 +89,16 @@ class VaultReader:
 
     # -- entities ------------------------------------------------------------------------------------
 
-    def _entities(self) -> tuple[list[Resource], list[Hold], list[str], list[Finding]]:
-        """Every entity is read, because a mark shows only in the entity itself."""
+    def _entities(
+        self, shown: Iterable[Mapping[str, Any]]
+    ) -> tuple[list[Resource], list[Hold], list[str], list[Finding]]:
+        """Each entity of ours as a resource, the holds marked on them, and what is not ours."""
         best: dict[Address, tuple[int, Resource]] = {}
         strays: list[Resource] = []
         held: list[Hold] = []
         unmanaged: list[str] = []
         foreign: list[Finding] = []
-        for entity in self._read_entities():
+        for entity in shown:
             if of_the_tool(entity, self._estate):
                 foreign += empowered(entity, self._estate)
                 continue
@@ -119,6 +134,7 @@ class VaultReader:
                 yield Resource(f"vault.alias/{alias.removeprefix(mount)}", None, fields, facts)
 
     def _read_entities(self) -> Iterator[Mapping[str, Any]]:
+        """Every entity is read, because a mark shows only in the entity itself."""
         ids = self._client.list("identity/entity/id").keys
         for path, answer in self._client.read_many(f"identity/entity/id/{id_}" for id_ in ids):
             entity = entity_at(path, answer)
@@ -142,9 +158,10 @@ class VaultReader:
 
     # -- logins, policies, holds ---------------------------------------------------------------------
 
-    def _logins(self) -> Iterator[Resource]:
+    def _logins(self, names: Sequence[str] | None = None) -> Iterator[Resource]:
+        """The login roles of these names, or all there are."""
         base = f"auth/{self._estate.mounts.cert}/certs/"
-        names = self._client.list(base.rstrip("/")).keys
+        names = self._client.list(base.rstrip("/")).keys if names is None else names
         for path, answer in self._client.read_many(base + name for name in names):
             name = path.removeprefix(base)
             if answer.found and not _is_probe_login(name, answer.data):

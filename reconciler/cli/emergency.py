@@ -1,0 +1,90 @@
+"""`idac contain`."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Sequence
+
+from reconciler.cli.changes import Usage, named, new_ticket, print_plan, print_result, reason_of, told
+from reconciler.cli.codes import apply_code, explain_apply
+from reconciler.cli.context import Context, actor
+from reconciler.cli.ledger import open_ledger
+from reconciler.cli.terminal import applying, looking, print_json
+from reconciler.clock import stamp
+from reconciler.emergency import Contained, contain, plan_containment
+from reconciler.kinds.registry import LATER, SUBJECTS
+from reconciler.model.estate import Estate
+from reconciler.model.manifest import SubjectRef, Tree
+from reconciler.model.record import Run
+from reconciler.pipeline import Sight, Workshop
+from reconciler.providers.protocol import Connection
+from reconciler.render.safe import safe
+
+# After this, no other run begins a grant to somebody who was put on hold before (barrier.py), and what it had
+# begun is done: a second for its look at the holds, the rest for a call.
+MEANWHILE = 3.0  # seconds
+ROUNDS = 3
+
+
+def contain_subject(context: Context, *, subject: str, reason: str) -> int:
+    """Hold one subject, take all it has, prove it, record it. Asks for no manifest and waits for nobody."""
+    held, why = named(subject), reason_of(reason)
+    kinds = sorted({*(kind.lower() for kind in LATER), *SUBJECTS})
+    if held.kind not in kinds:
+        raise Usage(f"{held.kind} is no kind of subject: it is {', '.join(kinds[:-1])} or {kinds[-1]}")
+    estate = context.estate()
+    with context.connection(estate) as connection:
+        done = _rounds(context, estate, held, why, connection)
+    if context.json:
+        first, *others = [told(one.result, one.record) for one in done]
+        print_json(first | ({"followedBy": others} if others else {}))
+    codes = [apply_code(one.result, Tree(())) for one in done]
+    for one, code in zip(done, codes, strict=True):
+        explain_apply(code, one.result)
+    return max(codes)
+
+
+def _rounds(
+    context: Context, estate: Estate, held: SubjectRef, why: str, connection: Connection
+) -> Sequence[Contained]:
+    """One round; beside another run, as many as it takes until nothing is left that it gave."""
+    by = f"operator {actor()['user']}"
+    with looking(context, connection.readers()) as readers:
+        sight = plan_containment(estate, readers, held, why, by)
+    _say_what_stands(context, held, sight)
+    done = [_carry_out(context, estate, sight, connection)]
+    while done[-1].beside and len(done) < ROUNDS:
+        time.sleep(MEANWHILE)
+        with looking(context, connection.readers()) as readers:
+            sight = plan_containment(estate, readers, held, why, by, again=True)
+        if sight.plan.empty:
+            break
+        context.say(f"another run gave {held} something meanwhile: that goes too")
+        done.append(_carry_out(context, estate, sight, connection))
+    return done
+
+
+def _carry_out(context: Context, estate: Estate, sight: Sight, connection: Connection) -> Contained:
+    if not context.json:
+        print_plan(context, sight.plan, None)
+    run = Run(str(uuid.uuid4()), "contain", actor(), stamp())
+    with applying(context, len(sight.plan.changes)) as progress:
+        workshop = Workshop(connection, open_ledger(estate, context.environ), stamp, progress)
+        done = contain(sight, new_ticket(estate), run, workshop)
+    if not context.json:
+        print_result(context, done.result, done.record)
+    if done.beside:
+        context.say(f"done without the estate's lock, and looked at again: {safe(done.beside)}")
+    if done.forked:
+        context.say(f"this is not the ledger that the last run wrote: bring record {done.record.seq} to that one")
+    return done
+
+
+def _say_what_stands(context: Context, held: SubjectRef, sight: Sight) -> None:
+    """A slip of the pen must show: a hold on nobody helps nobody."""
+    if not any(r.subject == held for r in sight.actual.resources.values()) and not sight.plan.pending:
+        context.say(
+            f"nothing stands under the name {held}: it is put on hold all the same, and granted nothing until it "
+            "is released — see that the name is right"
+        )

@@ -1,0 +1,85 @@
+"""The short way: one subject contained at once, without manifests, git, validation, budgets, or waiting.
+
+It takes the run lock where that is free, and does without where it is not (docs/decisions/0012): a hold is written
+before anything else, every run looks for holds before it grants, and all that is done here only takes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from reconciler.diff import contain_now, contain_rest
+from reconciler.errors import IdacError, TargetError
+from reconciler.expand import no_manifests
+from reconciler.model.estate import Estate
+from reconciler.model.manifest import SubjectRef, Tree
+from reconciler.model.plan import PlanTicket
+from reconciler.model.record import RecordRef, Run, RunResult
+from reconciler.observe import observe_subject
+from reconciler.pipeline import Sight, Workshop, carry_out
+from reconciler.plan import plan
+from reconciler.providers.protocol import Reader
+from reconciler.rules.guards import ownership
+
+
+@dataclass(frozen=True, slots=True)
+class Contained:
+    """What came of it. `beside` says why it was done without the lock: another run may be going on; or ""."""
+
+    result: RunResult
+    record: RecordRef
+    beside: str
+    forked: bool  # the ledger here is not the one that the last run wrote
+
+
+def plan_containment(
+    estate: Estate, readers: Sequence[Reader], subject: SubjectRef, reason: str, by: str, *, again: bool = False
+) -> Sight:
+    """The plan that holds one subject and takes all it has. Raises `TargetError` when no system answers.
+
+    `again`: only what another run gave it since it was held; often nothing.
+    """
+    desired, actual = no_manifests(), observe_subject(readers, subject)
+    lists = desired.resources["ca.crl"]
+    if again:
+        changes = contain_rest(subject, reason, lists, actual)
+    else:
+        changes = contain_now(subject, reason, by, lists, actual)
+    scope = {"contain": {"subject": str(subject), "reason": reason}}
+    guard = ownership(actual)
+    return Sight(plan(changes, actual, estate, Tree(()), actual.foreign, (guard,), scope), actual, desired)
+
+
+def contain(sight: Sight, ticket: PlanTicket, run: Run, workshop: Workshop) -> Contained:
+    """Carry it out, prove it, and sign the record. Raises `LedgerError` where nothing can be written down.
+
+    Journals of runs that were killed are left to the next `apply`: nothing may stand in the way here.
+    """
+    connection, beside = workshop.connection, ""
+    lock = connection.lock(run.run_id)
+    try:
+        lock.acquire()
+    except IdacError as busy:  # held, or damaged, or taken this moment: whatever it is, it does not matter now
+        beside = str(busy)
+    try:
+        forked = _forked(workshop)
+        alive = _anyhow if beside else lock.alive
+        result, record = carry_out(sight, ticket, run, workshop, alive)
+        if not forked:  # else the estate's own ledger would be called the copy
+            connection.note_ledger_head(record.seq, record.sha256)
+        return Contained(result, record, beside, forked)
+    finally:
+        lock.release()
+
+
+def _anyhow() -> None:
+    """Without a lock there is none to lose."""
+
+
+def _forked(workshop: Workshop) -> bool:
+    try:
+        noted = workshop.connection.ledger_head()
+    except TargetError:
+        return True
+    return noted is not None and not workshop.ledger.holds(*noted)

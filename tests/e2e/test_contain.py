@@ -1,0 +1,220 @@
+"""`idac contain`: one subject, at once, whatever else is broken; the hold stays until somebody releases it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from itertools import cycle
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reconciler.cli import emergency
+from reconciler.errors import Unreachable
+from reconciler.model.manifest import SubjectRef
+from reconciler.providers.protocol import Reader
+from reconciler.providers.registry import ServerConnection
+from tests.deadly import killed
+from tests.e2e.test_emergencies import Ward
+from tests.firm import Firm, found
+from tests.openbao import Server
+from tests.weather import weather
+
+WHY = ("--reason", "INC-4711: the desk called")
+
+
+def people(firm: Firm, *names: str) -> Ward:
+    """People at work, each logged in."""
+    ward = Ward(firm)
+    for name in names:
+        firm.trader(name)
+    firm.apply()
+    for name in names:
+        ward.holders[name] = firm.holder(name)
+        assert ward.holders[name].login() == 200
+    return ward
+
+
+def contain(firm: Firm, name: str, code: int = 0) -> Any:
+    return firm.idac("--format", "json", "contain", f"trader/{name}", *WHY, code=code).json
+
+
+def test_everything_is_taken_and_proved_and_recorded_and_the_next_apply_changes_nothing(firm: Firm) -> None:
+    ward = people(firm, "anna", "bob")
+    done = firm.idac("contain", "trader/anna", *WHY, code=0)
+    assert "trader/anna is contained and loses everything: INC-4711: the desk called" in done.out
+    for system in ("vault.entity", "vault.login", "vault.token", "ca.crl", "ca.ocsp", "ca.login", "ca.delivery"):
+        assert f"proved       {system}:" in done.out, system
+    assert "not-covered  orders in the market" in done.out
+    assert ward.powerless("anna") and not ward.powerless("bob")
+    newest = firm.idac("--format", "json", "records", "list").json["records"][-1]
+    assert (newest["purpose"], newest["status"]) == ("contain", "complete")
+    (held,) = firm.plan()["holds"]
+    assert (held["subject"], held["reason"]) == ("trader/anna", WHY[1])
+    assert held["by"].startswith("operator ")
+    assert firm.apply()["outcomes"] == []
+    assert ward.powerless("anna")
+    firm.idac("records", "verify", code=0)
+
+
+def test_told_twice_it_proves_again_and_a_release_needs_what_a_grant_needs(firm: Firm, tmp_path: Path) -> None:
+    ward = people(firm, "anna")
+    contain(firm, "anna")
+    again = contain(firm, "anna")
+    assert {p["status"] for p in again["proofs"]} == {"proved", "not-covered"}
+    assert ward.powerless("anna")
+    firm.configure(policy={"autoApprove": False})
+    words = ("release", "trader/anna", "--reason", "INC-4711 closed")
+    firm.idac(*words, "--auto-approve", code=3)
+    contain(firm, "anna")  # which asks for nobody's approval
+    firm.idac(*words, "--out", str(tmp_path / "release.json"), code=0)
+    firm.idac("apply", "--plan", str(tmp_path / "release.json"), code=0)
+    firm.configure(policy={"autoApprove": True})
+    firm.apply()
+    assert firm.holder("anna").login() == 200
+
+
+def test_nothing_but_idac_yaml_is_needed(firm: Firm) -> None:
+    ward = people(firm, "boss", "algo-owner", "late")
+    firm.change("algo-owner", supervisor="boss")
+    firm.apply()
+    (firm.root / "traders/late.yaml").write_text("apiVersion: [\n")
+    contain(firm, "boss")  # a supervisor, over a broken manifest of somebody else's
+    shutil.rmtree(firm.root / "traders")
+    shutil.rmtree(firm.root / "roles")
+    (firm.root / "csr").rename(firm.home / "elsewhere")
+    contain(firm, "algo-owner")
+    firm.configure(manifests=["nowhere"], policy={"autoApprove": False, "removals": {"absolute": 0, "percent": 0}})
+    contain(firm, "late")
+    for name in ward.holders:
+        assert ward.powerless(name), name
+
+
+def test_somebody_of_whom_nothing_stands_is_held_all_the_same_and_the_output_says_so(firm: Firm) -> None:
+    done = firm.idac("contain", "trader/nobody", *WHY, code=0)
+    assert "nothing stands under the name trader/nobody" in done.err
+    firm.trader("nobody")
+    firm.apply()
+    assert not Ward(firm).delivered("nobody")
+    assert [hold["subject"] for hold in firm.plan()["holds"]] == ["trader/nobody"]
+
+
+@pytest.mark.parametrize(
+    "name", ["anna", "trader/", "trader/a/b", "trader/Anna", "role/rfq-trader", "trader/../x"]
+)
+def test_what_names_no_subject_is_a_slip_of_the_pen(firm: Firm, name: str) -> None:
+    firm.idac("contain", name, *WHY, code=64)
+    firm.idac("contain", "trader/anna", "--reason", " ", code=64)
+
+
+def test_a_system_that_does_not_answer_keeps_no_other_from_containing(
+    firm: Firm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ward = people(firm, "anna")
+    honest = ServerConnection.readers
+
+    def with_a_broken_one(self: ServerConnection) -> list[Reader]:
+        return [*honest(self), Broken()]
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ServerConnection, "readers", with_a_broken_one)
+        done = firm.idac("contain", "trader/anna", *WHY, code=5)
+    assert "Not seen: hsm: the token is locked" in done.out
+    assert ward.powerless("anna")
+    assert firm.admin.read(ward.entity("anna")).data["metadata"]["idac_state"] == "containing"
+    firm.apply()
+    assert firm.admin.read(ward.entity("anna")).data["metadata"]["idac_state"] == "contained"
+
+
+class Broken:
+    """A provider whose system is down."""
+
+    name = "hsm"
+
+    def observe(self) -> Any:
+        raise Unreachable("the token is locked")
+
+    def observe_subject(self, subject: SubjectRef) -> Any:
+        raise Unreachable("the token is locked")
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_killed_in_the_middle_it_is_told_again_and_converges(openbao: Server, tmp_path: Path) -> None:
+    firm = found(openbao, tmp_path, removals={"absolute": 99, "percent": 100})
+    ward = people(firm, *(f"k{at}" for at in range(1, 20, 3)))
+    for at, side in zip(range(1, 20, 3), cycle(["before", "after"])):
+        killed(firm, at, side, ("contain", f"trader/k{at}", *WHY))
+        contain(firm, f"k{at}")
+        assert ward.powerless(f"k{at}"), f"killed {side} call {at}"
+    assert firm.plan()["changes"] == []
+    firm.apply()
+    listed = firm.idac("--format", "json", "records", "list", code=0).json["records"]
+    assert sum(1 for r in listed if r["status"] == "interrupted") >= 5
+    firm.idac("records", "verify", code=0)
+
+
+def test_whoever_holds_the_run_lock_is_not_waited_for(firm: Firm, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(emergency, "MEANWHILE", 0.0)
+    ward = people(firm, "anna", "bob")
+    with ServerConnection(firm.estate, firm.environ) as other:
+        lock = other.lock("somebody-elses-run")
+        lock.acquire()
+        done = firm.idac("contain", "trader/anna", *WHY, code=0)
+        assert "done without the estate's lock" in done.err and "somebody-elses-run" in done.err
+        lock.alive()  # it was not taken from them
+        lock.release()
+    assert ward.powerless("anna")
+    firm.admin.ok("POST", f"{firm.estate.mounts.kv}/data/lock", {"data": {"state": "nonsense"}})
+    assert "damaged" in firm.idac("contain", "trader/bob", *WHY, code=0).err
+    assert ward.powerless("bob")
+    firm.idac("records", "verify", code=0)
+
+
+def test_what_another_run_is_just_giving_goes_too(openbao: Server, firm: Firm) -> None:
+    """The joiner's entity is being made when the desk calls: the run's next steps see the hold, and what it gave
+    until then is found by a second look."""
+    firm.trader("anna")
+    command = [sys.executable, "-m", "reconciler.cli.main", "--config", str(firm.root / "idac.yaml")]
+    environ = {n: v for n, v in os.environ.items() if not n.startswith(("VAULT_", "BAO_"))} | firm.environ
+    called: list[subprocess.Popen[bytes]] = []
+
+    def call() -> None:
+        words = [*command, "contain", "trader/anna", *WHY]
+        called.append(subprocess.Popen(words, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT))
+        while firm.admin.read(f"{firm.estate.mounts.kv}/metadata/holds/trader.anna").status != 200:
+            time.sleep(0.05)
+
+    with weather(openbao) as sky:
+        straight, firm.environ = firm.environ, {"VAULT_ADDR": sky.address}
+        sky.fault(r"POST /v1/identity/entity/name/.*trader.anna", times=1, then=call)
+        result = firm.apply(code=None)
+        firm.environ = straight
+    out, _ = called[0].communicate(timeout=60)
+    assert called[0].returncode == 0, out.decode()
+    assert b"another run gave trader/anna something meanwhile" in out
+    said = {o["address"]: o["error"] for o in result["outcomes"]}
+    assert "was put on hold meanwhile" in said["ca.certificate/trader/anna/mtls"]
+    assert Ward(firm).powerless("anna")
+    assert firm.admin.read(Ward(firm).entity("anna")).data["metadata"]["idac_state"] == "contained"
+
+
+def test_the_number_of_requests_does_not_grow_with_the_estate(openbao: Server, tmp_path: Path) -> None:
+    firm = found(openbao, tmp_path, removals={"absolute": 99, "percent": 100})
+    sent = []
+    people(firm, "t0", "t1")
+    with weather(openbao) as sky:
+        straight = firm.environ
+        for more in (range(2, 3), range(3, 15)):
+            for number in more:
+                firm.trader(f"t{number}")
+            firm.environ = straight
+            firm.apply()
+            firm.environ = {"VAULT_ADDR": sky.address}
+            before = len(sky.lines)
+            firm.idac("contain", f"trader/t{more[-1]}", *WHY, code=5)  # the relay ends TLS: no probe can log in
+            sent.append(len(sky.lines) - before)
+    assert sent[0] == sent[1], sent

@@ -1,0 +1,73 @@
+"""Whoever was put on hold since a run looked is granted nothing: asked once a second, and at every step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from reconciler.barrier import Barrier
+from reconciler.errors import TargetError, Unreachable
+from reconciler.model.change import Change
+from reconciler.model.manifest import SubjectRef
+from reconciler.model.resource import Hold
+from tests.unit.world import actual, desired
+
+ANNA, BOB = SubjectRef("trader", "anna"), SubjectRef("trader", "bob")
+
+
+@dataclass(slots=True)
+class Server:
+    """Holds as they stand, how often they were asked for, and the time."""
+
+    holds: list[Hold] = field(default_factory=list)
+    error: TargetError | None = None
+    asked: int = 0
+    time: str = "12:00:00"
+
+    def read(self) -> Sequence[Hold]:
+        self.asked += 1
+        if self.error is not None:
+            raise self.error
+        return list(self.holds)
+
+
+def barrier(server: Server) -> Barrier:
+    return Barrier(desired((), {ANNA: "active", BOB: "active"}), actual(()), server.read, lambda: server.time)
+
+
+def grant(subject: SubjectRef, kind: str = "vault.entity") -> Change:
+    return Change(f"{kind}/{subject}", subject, "create", "grant", "why")
+
+
+def test_a_hold_is_seen_within_a_second_in_the_middle_of_a_step() -> None:
+    server = Server()
+    asked = barrier(server)
+    assert [asked(grant(s)) for s in (ANNA, BOB, ANNA)] == ["", "", ""]
+    assert server.asked == 1
+    server.holds.append(Hold(ANNA, "the desk called", "operator x", "now"))
+    assert asked(grant(ANNA)) == ""
+    server.time = "12:00:01"
+    assert "trader/anna was put on hold meanwhile" in asked(grant(ANNA))
+    assert asked(grant(BOB)) == ""
+    assert server.asked == 2
+
+
+def test_a_new_step_is_asked_for_at_once() -> None:
+    server = Server()
+    asked = barrier(server)
+    assert asked(grant(ANNA)) == ""
+    server.holds.append(Hold(ANNA, "the desk called", "operator x", "now"))
+    assert "put on hold meanwhile" in asked(grant(ANNA, "ca.certificate"))
+
+
+def test_holds_that_cannot_be_read_bar_everybody_until_they_can() -> None:
+    server = Server(error=Unreachable("no answer"))
+    asked = barrier(server)
+    assert "cannot be told" in asked(grant(BOB))
+    server.error, server.time = None, "12:00:01"
+    assert asked(grant(BOB)) == ""
+
+
+def test_a_release_is_never_barred() -> None:
+    server = Server(holds=[Hold(ANNA, "the desk called", "operator x", "now")])
+    assert barrier(server)(Change(f"vault.entity/{ANNA}", ANNA, "release", "grant", "why")) == ""
