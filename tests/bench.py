@@ -27,6 +27,7 @@ TARGETS = {  # of DESIGN.md: seconds, MB
     ("plan", 10_000): (8.0, 200),
     ("apply", 1_000): (15.0, 0),
     ("leaver", 10_000): (3.0, 0),
+    ("contain", 10_000): (3.0, 0),
 }
 CEILING = 6_400  # reads a second under wrk, with an audit file, where the targets were set
 
@@ -66,6 +67,7 @@ def measure(server: Server, root: Path, size: int) -> list[Row]:
     rows = [idac(server, None, 0, "--help"), idac(server, root, size, "validate")]
     rows.append(idac(server, root, size, "apply", "--auto-approve"))
     rows.append(idac(server, root, size, "plan", "--detailed-exitcode"))
+    rows.append(idac(server, root, size, "contain", f"trader/{trader_name(size // 3)}", "--reason", "bench"))
     (root / "manifests" / "traders" / f"{trader_name(size // 2)}.yaml").unlink()
     leaver = idac(server, root, size, "apply", "--auto-approve")
     return [*rows, Row(**{**asdict(leaver), "command": "leaver"})]
