@@ -50,7 +50,7 @@ class Hands:
     journal: Journal
     clock: Callable[[], str]  # RFC 3339 UTC
     alive: Callable[[], None] = lambda: None  # raises when the run's lock was lost
-    barred: Callable[[Change], str] = lambda change: ""  # why a grant must not be attempted any more
+    barred: Callable[[Change], str] = lambda change: ""  # why nothing may be given any more
     progress: Callable[[Outcome], None] = lambda outcome: None
     workers: int = 8
 
@@ -103,7 +103,7 @@ def _step(state: _State, pool: Executor, work: Sequence[tuple[int, Change]]) -> 
 def _one(state: _State, n: int, change: Change) -> Outcome:
     """One change from intent to outcome. Runs in a worker thread."""
     hands = state.hands
-    if change.phase == "grant" and (barred := hands.barred(change)):
+    if change.phase != "contain" and (barred := hands.barred(change)):
         return _undone(change, barred)
     hands.alive()
     started = hands.clock()
@@ -143,7 +143,7 @@ def _hindrance(state: _State, change: Change) -> str:
         return "a change to the rules failed, and nothing is granted under rules that do not stand"
     if change.phase == "grant" and change.group in state.broken:
         return "an earlier step for the same subject failed"
-    if change.phase == "grant" and (barred := state.hands.barred(change)):
+    if change.phase != "contain" and (barred := state.hands.barred(change)):
         return barred
     if change.closes:
         return _open(state, change)

@@ -1,4 +1,4 @@
-"""Holds that were put on since the observation: asked for again before every grant, once a second at most."""
+"""Holds and a freeze since the observation: asked for again before everything that is given, once a second."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from reconciler.diff import held_since
 from reconciler.errors import TargetError
 from reconciler.model.change import Change
 from reconciler.model.manifest import SubjectRef
-from reconciler.model.resource import Actual, Desired, Hold
+from reconciler.model.resource import Actual, Desired, Hold, is_freeze
 
 
 class Barrier:
@@ -29,22 +29,26 @@ class Barrier:
         self._guard = Lock()
         self._asked: tuple[tuple[int, int], str] | None = None  # the step, and the second
         self._held: Mapping[SubjectRef, str] = {}
-        self._unread = ""
+        self._all = ""  # why nobody may be given anything
 
     def __call__(self, change: Change) -> str:
         """Why a grant must not be attempted any more; empty when it may."""
-        if change.action == "release" or change.subject is None:
+        if change.action == "release":
             return ""
         with self._guard:
             now = change.order[:2], self._clock()
             if self._asked != now:
                 self._asked = now
                 self._look()
-            why = self._held.get(change.subject)
-            return self._unread or (f"{change.subject} was put on hold meanwhile: {why}" if why else "")
+            why = self._held.get(change.subject) if change.subject is not None else ""
+            return self._all or (f"{change.subject} was put on hold meanwhile: {why}" if why else "")
 
     def _look(self) -> None:
         try:
-            self._held, self._unread = held_since(self._desired, self._actual, self._read()), ""
+            holds = self._read()
         except TargetError as problem:
-            self._unread = f"whether a hold was put on meanwhile cannot be told: {problem}"
+            self._all = f"whether a hold was put on meanwhile cannot be told: {problem}"
+            return
+        frozen = next((hold for hold in holds if is_freeze(hold)), None)
+        self._all = f"the estate was frozen meanwhile: {frozen.reason}" if frozen is not None else ""
+        self._held = held_since(self._desired, self._actual, [hold for hold in holds if not is_freeze(hold)])

@@ -1,4 +1,4 @@
-"""The short way: one subject contained at once, without manifests, git, validation, budgets, or waiting.
+"""The short way: one subject contained, or all grants stopped: no manifests, git, validation, budgets, waiting.
 
 It takes the run lock where that is free, and does without where it is not (docs/decisions/0012): a hold is written
 before anything else, every run looks for holds before it grants, and all that is done here only takes.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reconciler.diff import contain_now, contain_rest
+from reconciler.diff import contain_now, contain_rest, freeze
 from reconciler.errors import IdacError, TargetError
 from reconciler.expand import no_manifests
 from reconciler.model.estate import Estate
@@ -17,14 +17,14 @@ from reconciler.model.manifest import SubjectRef, Tree
 from reconciler.model.plan import PlanTicket
 from reconciler.model.record import RecordRef, Run, RunResult
 from reconciler.observe import observe_subject
-from reconciler.pipeline import Sight, Workshop, carry_out
+from reconciler.pipeline import Sight, Workshop, carry_out, estate_ref
 from reconciler.plan import plan
 from reconciler.providers.protocol import Reader
 from reconciler.rules.guards import ownership
 
 
 @dataclass(frozen=True, slots=True)
-class Contained:
+class Done:
     """What came of it. `beside` says why it was done without the lock: another run may be going on; or ""."""
 
     result: RunResult
@@ -51,7 +51,15 @@ def plan_containment(
     return Sight(plan(changes, actual, estate, Tree(()), actual.foreign, (guard,), scope), actual, desired)
 
 
-def contain(sight: Sight, ticket: PlanTicket, run: Run, workshop: Workshop) -> Contained:
+def plan_freeze(estate: Estate, readers: Sequence[Reader], reason: str, by: str) -> Sight:
+    """The plan that puts the estate's own hold on, and does nothing else. Raises `TargetError`."""
+    frozen, desired = estate_ref(estate), no_manifests()
+    actual = observe_subject(readers, frozen)
+    changes = freeze(frozen, reason, by, actual)
+    return Sight(plan(changes, actual, estate, Tree(()), (), (), {"freeze": {"reason": reason}}), actual, desired)
+
+
+def carry_out_now(sight: Sight, ticket: PlanTicket, run: Run, workshop: Workshop) -> Done:
     """Carry it out, prove it, and sign the record. Raises `LedgerError` where nothing can be written down.
 
     Journals of runs that were killed are left to the next `apply`: nothing may stand in the way here.
@@ -68,7 +76,7 @@ def contain(sight: Sight, ticket: PlanTicket, run: Run, workshop: Workshop) -> C
         result, record = carry_out(sight, ticket, run, workshop, alive)
         if not forked:  # else the estate's own ledger would be called the copy
             connection.note_ledger_head(record.seq, record.sha256)
-        return Contained(result, record, beside, forked)
+        return Done(result, record, beside, forked)
     finally:
         lock.release()
 

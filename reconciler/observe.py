@@ -32,6 +32,7 @@ def _observe(readers: Sequence[Reader], ask: Callable[[Reader], Observation]) ->
     revocations: list[Revocation] = []
     answered: dict[SubjectRef, str] = {}
     distrusted: dict[str, str] = {}
+    freeze: Hold | None = None
     failure: IdacError | None = None
     for reader in readers:
         try:
@@ -48,6 +49,7 @@ def _observe(readers: Sequence[Reader], ask: Callable[[Reader], Observation]) ->
         revocations += seen.revocations
         answered.update(seen.answered)
         distrusted.update(seen.distrusted)
+        freeze = seen.freeze or freeze
     if failure is not None and len(unavailable) == len(readers):
         raise failure
     return Actual(
@@ -60,6 +62,7 @@ def _observe(readers: Sequence[Reader], ask: Callable[[Reader], Observation]) ->
         tuple(sorted(revocations, key=lambda r: r.serial)),
         answered,
         distrusted,
+        freeze,
     )
 
 

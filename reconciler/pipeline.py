@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.apply import Execution, Hands, apply
 from reconciler.barrier import Barrier
-from reconciler.diff import diff, lift
+from reconciler.diff import diff, lift, thaw
 from reconciler.errors import Refused
 from reconciler.expand import expand
 from reconciler.model.estate import Estate
@@ -25,7 +25,7 @@ from reconciler.model.manifest import Finding, SubjectRef, Tree
 from reconciler.model.outcome import Outcome, Proof
 from reconciler.model.plan import Guard, Plan, PlanTicket
 from reconciler.model.record import PolicyThen, RecordRef, Run, RunResult, RunStatus
-from reconciler.model.resource import Actual, Address, Desired, Fields
+from reconciler.model.resource import ESTATE, Actual, Address, Desired, Fields
 from reconciler.observe import observe
 from reconciler.plan import plan
 from reconciler.providers.protocol import Connection, Reader
@@ -104,13 +104,22 @@ def plan_release(
 ) -> Sight:
     """The plan that lifts the hold on one subject, under all its names, and does nothing else; its scope says so.
 
-    Raises `Refused` when nobody holds the subject.
+    The estate's own hold is that of `estate_ref`. Raises `Refused` when nobody holds the subject.
     """
     desired = expand(tree, estate, now.date())
     actual = observe(readers)
-    changes = lift(subject, reason, desired, actual)
+    if subject.kind == ESTATE:
+        subject = estate_ref(estate)
+        changes = thaw(subject, reason, actual)
+    else:
+        changes = lift(subject, reason, desired, actual)
     scope = release_scope(subject, reason)
     return Sight(plan(changes, actual, estate, tree, (), (), scope), actual, desired)
+
+
+def estate_ref(estate: Estate) -> SubjectRef:
+    """Under which name the estate's own hold stands."""
+    return SubjectRef(ESTATE, estate.name)
 
 
 def apply_plan(sight: Sight, ticket: PlanTicket, run: Run, workshop: Workshop) -> tuple[RunResult, RecordRef]:

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from reconciler.cli.codes import apply_code, explain_apply, explain_plan, plan_code
 from reconciler.cli.context import Context, actor
@@ -23,14 +23,14 @@ from reconciler.errors import IdacError, InvalidInput, Refused, Stale
 from reconciler.model.estate import Estate, seconds
 from reconciler.model.manifest import SubjectRef, Tree
 from reconciler.model.plan import Plan, PlanTicket
-from reconciler.model.record import RecordRef, Run, RunResult
+from reconciler.model.record import Purpose, RecordRef, Run, RunResult
+from reconciler.model.resource import ESTATE
 from reconciler.pipeline import Sight, Wanted, Workshop, apply_plan, make_plan, plan_release, want
 from reconciler.providers.protocol import Connection
 from reconciler.render.document import plan_document, read_plan, result_document
 from reconciler.render.text import outcome_text, plan_text
 from reconciler.review import Document, release_of, require_same, since_review
 
-Purpose = Literal["apply", "release"]
 _NAMED = re.compile(r"\A([a-z]+)/([a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)\Z")
 
 
@@ -70,12 +70,24 @@ def apply(context: Context, *, reviewed: str, auto_approve: bool) -> int:
 
 def release(context: Context, *, subject: str, reason: str, out: str, auto_approve: bool) -> int:
     """Lift a hold: in one run where the policy allows it, or by a plan that is reviewed first."""
+    held = named(subject)
+    if held.kind == ESTATE:
+        raise Usage("an estate is thawed: use `idac thaw`")
+    return _end(context, f"release {held}", held, reason_of(reason), out, auto_approve)
+
+
+def thaw(context: Context, *, reason: str, out: str, auto_approve: bool) -> int:
+    """Lift the estate's own hold, as any other."""
+    return _end(context, "thaw", SubjectRef(ESTATE, ""), reason_of(reason), out, auto_approve)
+
+
+def _end(context: Context, command: str, held: SubjectRef, why: str, out: str, auto_approve: bool) -> int:
     if bool(out) == auto_approve:
-        raise Usage("release takes either --out FILE, for review and then `idac apply --plan`, or --auto-approve")
-    held, why = named(subject), reason_of(reason)
+        name = command.split(maxsplit=1)[0]
+        raise Usage(f"{name} takes either --out FILE, for review and then `idac apply --plan`, or --auto-approve")
     estate = context.estate()
     if auto_approve:
-        _require_auto_approve(estate, f"release {held} --reason …")
+        _require_auto_approve(estate, f"{command} --reason …")
         return _release(context, estate, held, why, None)
     with context.connection(estate) as connection, looking(context, connection.readers()) as readers:
         fresh = plan_release(estate, context.tree(estate), readers, held, why, now()).plan
@@ -110,7 +122,8 @@ def _release(context: Context, estate: Estate, held: SubjectRef, why: str, store
         ticket = _ticket(estate, sight.plan, stored)
         if stored is None and not context.json:
             print_plan(context, sight.plan, None)
-        result = _carry_out(context, estate, sight, ticket, connection, "release")
+        purpose: Purpose = "thaw" if held.kind == ESTATE else "release"
+        result = _carry_out(context, estate, sight, ticket, connection, purpose)
     return _code(result, tree)
 
 

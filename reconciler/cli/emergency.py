@@ -1,4 +1,4 @@
-"""`idac contain`."""
+"""`idac contain` and `idac freeze`."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from reconciler.cli.context import Context, actor
 from reconciler.cli.ledger import open_ledger
 from reconciler.cli.terminal import applying, looking, print_json
 from reconciler.clock import stamp
-from reconciler.emergency import Contained, contain, plan_containment
+from reconciler.emergency import Done, carry_out_now, plan_containment, plan_freeze
 from reconciler.kinds.registry import LATER, SUBJECTS
 from reconciler.model.estate import Estate
 from reconciler.model.manifest import SubjectRef, Tree
-from reconciler.model.record import Run
+from reconciler.model.record import Purpose, Run
 from reconciler.pipeline import Sight, Workshop
 from reconciler.providers.protocol import Connection
 from reconciler.render.safe import safe
@@ -36,6 +36,23 @@ def contain_subject(context: Context, *, subject: str, reason: str) -> int:
     estate = context.estate()
     with context.connection(estate) as connection:
         done = _rounds(context, estate, held, why, connection)
+    return _close(context, done)
+
+
+def freeze_estate(context: Context, *, reason: str) -> int:
+    """Write the estate's own hold, and record it. Waits for nobody: a run that goes on sees it within a second."""
+    why, estate = reason_of(reason), context.estate()
+    with context.connection(estate) as connection:
+        with looking(context, connection.readers()) as readers:
+            sight = plan_freeze(estate, readers, why, f"operator {actor()['user']}")
+        done = _carry_out(context, estate, sight, connection, "freeze")
+    context.say(
+        'nothing is granted until somebody runs `idac thaw --reason "…" --out thaw.json`, and applies that'
+    )
+    return _close(context, [done])
+
+
+def _close(context: Context, done: Sequence[Done]) -> int:
     if context.json:
         first, *others = [told(one.result, one.record) for one in done]
         print_json(first | ({"followedBy": others} if others else {}))
@@ -47,13 +64,13 @@ def contain_subject(context: Context, *, subject: str, reason: str) -> int:
 
 def _rounds(
     context: Context, estate: Estate, held: SubjectRef, why: str, connection: Connection
-) -> Sequence[Contained]:
+) -> Sequence[Done]:
     """One round; beside another run, as many as it takes until nothing is left that it gave."""
     by = f"operator {actor()['user']}"
     with looking(context, connection.readers()) as readers:
         sight = plan_containment(estate, readers, held, why, by)
     _say_what_stands(context, held, sight)
-    done = [_carry_out(context, estate, sight, connection)]
+    done = [_carry_out(context, estate, sight, connection, "contain")]
     while done[-1].beside and len(done) < ROUNDS:
         time.sleep(MEANWHILE)
         with looking(context, connection.readers()) as readers:
@@ -61,17 +78,17 @@ def _rounds(
         if sight.plan.empty:
             break
         context.say(f"another run gave {held} something meanwhile: that goes too")
-        done.append(_carry_out(context, estate, sight, connection))
+        done.append(_carry_out(context, estate, sight, connection, "contain"))
     return done
 
 
-def _carry_out(context: Context, estate: Estate, sight: Sight, connection: Connection) -> Contained:
+def _carry_out(context: Context, estate: Estate, sight: Sight, connection: Connection, purpose: Purpose) -> Done:
     if not context.json:
         print_plan(context, sight.plan, None)
-    run = Run(str(uuid.uuid4()), "contain", actor(), stamp())
+    run = Run(str(uuid.uuid4()), purpose, actor(), stamp())
     with applying(context, len(sight.plan.changes)) as progress:
         workshop = Workshop(connection, open_ledger(estate, context.environ), stamp, progress)
-        done = contain(sight, new_ticket(estate), run, workshop)
+        done = carry_out_now(sight, new_ticket(estate), run, workshop)
     if not context.json:
         print_result(context, done.result, done.record)
     if done.beside:

@@ -9,7 +9,7 @@ import typer
 
 def register(app: typer.Typer) -> None:
     """Name the commands."""
-    for command in (contain, release):
+    for command in (contain, release, freeze, thaw):
         app.command()(command)
 
 
@@ -37,3 +37,27 @@ def release(
     from reconciler.cli import changes
 
     raise typer.Exit(changes.release(ctx.obj, subject=subject, reason=reason, out=out, auto_approve=auto_approve))
+
+
+def freeze(
+    ctx: typer.Context,
+    reason: Annotated[str, typer.Option("--reason", help="Why; every plan says it until somebody thaws")],
+) -> None:
+    """Grant nothing to anybody until somebody thaws. Containment goes on."""
+    from reconciler.cli import emergency
+
+    raise typer.Exit(emergency.freeze_estate(ctx.obj, reason=reason))
+
+
+def thaw(
+    ctx: typer.Context,
+    reason: Annotated[str, typer.Option("--reason", help="Why grants may go on")],
+    out: Annotated[str, typer.Option("--out", metavar="FILE", help="Write the thaw for review here")] = "",
+    auto_approve: Annotated[
+        bool, typer.Option("--auto-approve", help="Thaw in one run, where the policy allows it")
+    ] = False,
+) -> None:
+    """End a freeze. Needs what a grant needs."""
+    from reconciler.cli import changes
+
+    raise typer.Exit(changes.thaw(ctx.obj, reason=reason, out=out, auto_approve=auto_approve))

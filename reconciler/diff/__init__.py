@@ -2,6 +2,7 @@
 
 from reconciler.diff.emergency import contain_now, contain_rest
 from reconciler.diff.estate import diff
+from reconciler.diff.freezing import freeze, thaw
 from reconciler.diff.holds import held_since, lift
 
-__all__ = ["contain_now", "contain_rest", "diff", "held_since", "lift"]
+__all__ = ["contain_now", "contain_rest", "diff", "freeze", "held_since", "lift", "thaw"]

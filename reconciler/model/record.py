@@ -10,6 +10,7 @@ from reconciler.model.outcome import Outcome, Proof
 from reconciler.model.plan import Plan, PlanTicket
 from reconciler.model.resource import Fields
 
+Purpose = Literal["apply", "contain", "release", "freeze", "thaw", "routine"]
 RunStatus = Literal["complete", "partial", "interrupted", "noop", "denied", "failed"]
 
 
@@ -18,7 +19,7 @@ class Run:
     """One apply from its first intent to its close. Times are RFC 3339, UTC."""
 
     run_id: str
-    purpose: Literal["apply", "contain", "release", "routine"]
+    purpose: Purpose
     applied_by: Fields  # who and where: user, host, pid, login display names; public
     started_at: str
 

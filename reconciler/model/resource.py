@@ -71,6 +71,14 @@ class Hold:
     keys: frozenset[str] = frozenset()
 
 
+ESTATE = "estate"  # the kind under which an estate's own hold stands
+
+
+def is_freeze(hold: Hold) -> bool:
+    """Whether the hold is on the estate itself: then nobody is granted anything."""
+    return hold.subject.kind == ESTATE
+
+
 @dataclass(frozen=True, slots=True)
 class Revocation:
     """A certificate that somebody else revoked, or had cert auth refuse. `subject` is by its common name."""
@@ -121,6 +129,7 @@ class Observation:
     target: Fields = field(
         default_factory=dict
     )  # identity of the target: cluster id, mount accessors, issuer SPKI
+    freeze: Hold | None = None  # on the estate itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,3 +145,4 @@ class Actual:
     revocations: tuple[Revocation, ...] = ()
     answered: Mapping[SubjectRef, str] = field(default_factory=dict)
     distrusted: Mapping[str, str] = field(default_factory=dict)
+    freeze: Hold | None = None

@@ -31,6 +31,7 @@ def judge(
         _issuance_cap(changes, estate),
         _routine_cap(changes, estate),
         _everything_seen(actual),
+        _thawed(actual),
         *holds(changes, desired, actual, estate),
     )
     barred = {f.subject for f in findings if f.severity == "error" and f.subject is not None}
@@ -130,3 +131,12 @@ def _everything_seen(actual: Actual) -> Guard:
         return Guard("G08", "passed", "every system answered")
     silent = "; ".join(f"{name}: {why}" for name, why in sorted(actual.unavailable.items()))
     return Guard("G08", "refused", f"not every system answered ({silent}) — what can be contained is; grants wait")
+
+
+def _thawed(actual: Actual) -> Guard:
+    """G12: the estate's own hold."""
+    if actual.freeze is None:
+        return Guard("G12", "passed", "the estate is not frozen")
+    by = f" by {actual.freeze.by}" if actual.freeze.by else ""
+    message = f"the estate is frozen since {actual.freeze.at}{by}: {actual.freeze.reason}"
+    return Guard("G12", "refused", f"{message} — nothing is granted until `idac thaw`; containment goes on")

@@ -68,6 +68,17 @@ def test_holds_that_cannot_be_read_bar_everybody_until_they_can() -> None:
     assert asked(grant(BOB)) == ""
 
 
+def test_a_freeze_bars_everybody_and_the_rules_too() -> None:
+    server = Server(holds=[Hold(SubjectRef("estate", "t"), "who signs these?", "operator x", "now")])
+    asked = barrier(server)
+    rule = Change("vault.policy/role/x", None, "create", "govern", "why")
+    for change in (grant(ANNA), grant(BOB), rule):
+        assert asked(change) == "the estate was frozen meanwhile: who signs these?"
+    server.holds.clear()
+    server.time = "12:00:01"
+    assert asked(rule) == ""
+
+
 def test_a_release_is_never_barred() -> None:
     server = Server(holds=[Hold(ANNA, "the desk called", "operator x", "now")])
     assert barrier(server)(Change(f"vault.entity/{ANNA}", ANNA, "release", "grant", "why")) == ""

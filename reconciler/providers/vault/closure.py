@@ -9,6 +9,7 @@ from reconciler.model.estate import Estate
 from reconciler.model.manifest import SubjectRef
 from reconciler.providers.protocol import Client
 from reconciler.providers.vault.ownership import aliases
+from reconciler.providers.vault.policies import SUBJECT_KINDS
 from reconciler.providers.vault.resources import entity_name
 from reconciler.providers.vault.seen import entity_at
 
@@ -19,6 +20,8 @@ def entities_of(client: Client, estate: Estate, subject: SubjectRef) -> Iterator
     One request as a rule. The second case takes one LIST of all entities: somebody renamed the entity, moved its
     alias, or there is none. An alias stands on one entity alone. Raises `TargetError`.
     """
+    if subject.kind not in SUBJECT_KINDS:
+        return  # the estate itself has none
     path = f"identity/entity/name/{entity_name(estate, subject)}"
     entity = entity_at(path, client.read(path))
     if entity is not None:

@@ -55,11 +55,19 @@ class EntityWriter:
             "hold": self._hold,
             "release": self._release,
         }
+        if change.type == "vault.freeze" and change.action in ("hold", "release"):
+            return self._freeze(change)
         if change.type != "vault.entity" or change.action not in doing:
             raise Rejected(f"vault cannot {change.action} {change.address}")
         if change.action == "update" and (change.after or {}).get("state") in CONTAINED:
             return self._disable(change)
         return doing[change.action](change)
+
+    def _freeze(self, change: Change) -> Fields:
+        """The estate's own hold: written by contain, ended by grant and contain, as any other."""
+        write = holds.put if change.action == "hold" else holds.release
+        write(self._clients, self._estate, change, self._run_id, self._clock())
+        return {}
 
     # -- entities: taking ------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ token is enough to end one unseen, and an old release does not end a new hold: t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from reconciler.errors import Rejected
 from reconciler.model.change import Change
 from reconciler.model.estate import Estate
 from reconciler.model.manifest import SubjectRef
-from reconciler.model.resource import Hold
+from reconciler.model.resource import Hold, is_freeze
 from reconciler.providers.protocol import Client, Clients
 from reconciler.providers.vault.ownership import principal
 from reconciler.providers.vault.resources import entity_name
@@ -30,9 +30,10 @@ Entries = Mapping[str, Mapping[str, Any]]  # KV v2 metadata by name, as a bulk l
 class Book:
     """All that is written of holds: those that stand, what released ones answer, and keys not to certify again."""
 
-    standing: tuple[Hold, ...]
+    standing: tuple[Hold, ...]  # the estate's own is not among them
     answered: Mapping[SubjectRef, str]
     distrusted: Mapping[str, str]
+    freeze: Hold | None = None  # the estate's own
 
 
 def book(holds: Entries, releases: Entries, distrusted: Entries) -> Book:
@@ -49,7 +50,8 @@ def book(holds: Entries, releases: Entries, distrusted: Entries) -> Book:
         else:
             standing.append(_hold(subject, said, info))
     keys = {spki: _when(info) for spki, info in distrusted.items()}
-    return Book(tuple(standing), answered, keys)
+    freeze = next((hold for hold in standing if is_freeze(hold)), None)
+    return Book(tuple(hold for hold in standing if not is_freeze(hold)), answered, keys, freeze)
 
 
 def shortened(text: str) -> str:
@@ -121,11 +123,11 @@ def _hold(subject: SubjectRef, said: Mapping[str, str], info: Mapping[str, Any])
     return Hold(subject, said.get("reason", ""), said.get("by", ""), at, said.get("person", ""), keys)
 
 
-def of(client: Client, estate: Estate, subject: SubjectRef) -> Sequence[Hold]:
-    """The subject's own hold, if one stands: two requests."""
+def of(client: Client, estate: Estate, subject: SubjectRef) -> Book:
+    """What is written of one subject's hold, or of the estate's own: two requests."""
     name, metadata = subject.principal, f"{estate.mounts.kv}/metadata"
     hold, release = (client.read(f"{metadata}/{folder}/{name}") for folder in (HOLDS, RELEASES))
-    return book({name: hold.data} if hold.found else {}, {name: release.data}, {}).standing
+    return book({name: hold.data} if hold.found else {}, {name: release.data}, {})
 
 
 def _when(info: Mapping[str, Any]) -> str:

@@ -54,23 +54,27 @@ class VaultReader:
             target=target,
             answered=book.answered,
             distrusted=book.distrusted,
+            freeze=book.freeze,
         )
 
     def observe_subject(self, subject: SubjectRef) -> Observation:
         """One subject's entity, logins and hold, and whoever holds its alias."""
         entities, held, _, foreign = self._entities(entities_of(self._client, self._estate, subject))
         logins = self._client.keys_under(f"auth/{self._estate.mounts.cert}/certs", f"{subject.principal}.")
-        standing = {h.subject: h for h in (*held, *holds.of(self._client, self._estate, subject))}
+        book = holds.of(self._client, self._estate, subject)
+        standing = {h.subject: h for h in (*held, *book.standing)}
         return Observation(
             resources=(*(r for r in entities if r.subject in (subject, None)), *self._logins(logins)),
             holds=tuple(hold for held_one, hold in standing.items() if held_one == subject),
             foreign=tuple(foreign),
             target=self._target(),
+            freeze=book.freeze,
         )
 
     def holds(self) -> tuple[Hold, ...]:
-        """The holds alone, as they stand now. Raises a `TargetError` when they cannot be read."""
-        return holds.read(self._client, self._estate, bulk=self._bulk).standing
+        """The holds alone, the estate's own too, as they stand now. Raises a `TargetError`."""
+        book = holds.read(self._client, self._estate, bulk=self._bulk)
+        return (*book.standing, *([book.freeze] if book.freeze is not None else []))
 
     def _target(self) -> dict[str, Value]:
         """What makes this server this server: cluster id, and the accessors of the estate's mounts."""
