@@ -65,7 +65,7 @@ def _expand(tree: Tree, estate: Estate, today: date) -> Desired:
     try:
         resources.update((r.address, r) for r in _grant_policy(tree, estate, lifecycles))
     except InvalidInput as error:
-        findings.append(Finding("X04", "error", str(error)))
+        findings.append(Finding("X09", "error", str(error)))
         frozen.add(GRANTING)
     return Desired(
         resources=resources,

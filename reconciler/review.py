@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -80,17 +80,11 @@ def since_review(reviewed: Document, fresh: Plan) -> tuple[str, ...]:
 
 def difference(reviewed: Document, fresh: Document) -> Iterator[str]:
     """Lines that say in what a stored plan and a fresh one differ."""
-    then, now = (_by_step(c for c in d["changes"] if isinstance(c, Mapping)) for d in (reviewed, fresh))
-    for key in sorted(then.keys() - now.keys()):
-        yield f"no longer needed: {key[1]} {key[0]} ({key[2]})"
-    for key in sorted(now.keys() - then.keys()):
-        yield f"new: {key[1]} {key[0]} ({key[2]})"
-    for key in sorted(then.keys() & now.keys()):
-        if then[key] != now[key]:
-            yield f"differs: {key[1]} {key[0]} ({key[2]})"
+    yield from _steps_apart(reviewed, fresh)
     for name in ("policy", "target", "scope"):
         if _plain(reviewed.get(name)) != _plain(fresh[name]):
             yield f"the {name} is another"
+    then, now = _steps(reviewed), _steps(fresh)
     if then.keys() == now.keys():
         yield "what was observed at these addresses, or the configuration, has changed since the review"
 
@@ -129,9 +123,7 @@ def _altered(reviewed: Document, fresh: Document) -> Iterator[str]:
             yield f"the {name} was altered after the plan was made"
     if _plain(reviewed["changes"]) != _plain(fresh["changes"]):
         yield "the changes were altered after the plan was made"
-        yield from (
-            line for line in difference(reviewed, fresh) if line.startswith(("no longer", "new", "differs"))
-        )
+        yield from _steps_apart(reviewed, fresh)
     yield from _unreviewed(reviewed.get("findings"), fresh)
 
 
@@ -148,10 +140,24 @@ def _told(finding: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(str(finding.get(name)) for name in ("code", "severity", "subject", "message"))
 
 
-def _by_step(changes: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str, str], list[Any]]:
+def _steps_apart(reviewed: Document, fresh: Document) -> Iterator[str]:
+    """A line for each step that only one of the two has, or that says something else in the other."""
+    then, now = _steps(reviewed), _steps(fresh)
+    for key in sorted(then.keys() - now.keys()):
+        yield f"no longer needed: {key[1]} {key[0]} ({key[2]})"
+    for key in sorted(now.keys() - then.keys()):
+        yield f"new: {key[1]} {key[0]} ({key[2]})"
+    for key in sorted(then.keys() & now.keys()):
+        if then[key] != now[key]:
+            yield f"differs: {key[1]} {key[0]} ({key[2]})"
+
+
+def _steps(document: Document) -> dict[tuple[str, str, str], list[Any]]:
     """Changes by address, action and phase: an entity is disabled and sealed under the same three."""
     found: dict[tuple[str, str, str], list[Any]] = {}
-    for c in changes:
+    for c in document["changes"]:
+        if not isinstance(c, Mapping):
+            continue
         key = str(c.get("address")), str(c.get("action")), str(c.get("phase"))
         found.setdefault(key, []).append(_plain(dict(c)))
     return found

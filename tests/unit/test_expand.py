@@ -70,7 +70,7 @@ def test_too_many_combinations_of_roles_are_an_error_and_leave_the_standing_rule
     documents += [staff(f"s{n}", roles=", ".join(combination)) for n, combination in enumerate(people)]
     estate = an_estate(tmp_path, *documents)
     desired = expanded(estate)
-    (finding,) = [f for f in desired.findings if f.code == "X04"]
+    (finding,) = [f for f in desired.findings if f.code == "X09"]
     assert finding.severity == "error" and finding.subject is None
     assert "more than the 1032192 bytes" in finding.message and "put roles that go together" in finding.message
     assert GRANT_ADDRESS not in desired.resources and GRANTING in desired.frozen
