@@ -17,6 +17,7 @@ from reconciler.model.estate import Estate
 from reconciler.model.manifest import Finding, Lifecycle, SubjectRef, Tree, placed
 from reconciler.model.resource import Address, Core, Desired, Resource
 from reconciler.model.words import few
+from reconciler.providers.vault.policies import OWN_KEYS
 from reconciler.x509 import read_csr
 
 # Frozen when its policy cannot be made: what stands stays, and is not taken for unexplained.
@@ -84,16 +85,17 @@ def _expand(tree: Tree, estate: Estate, today: date) -> Desired:
 def _cores(tree: Tree, estate: Estate, frozen: Set[SubjectRef]) -> Iterator[tuple[SubjectRef, Core]]:
     """What frozen subjects' manifests say without doubt: of one document alone, and of roles that there are."""
     declared = Counter((*(m.ref for m in tree.manifests), *(i.ref for i in tree.invalid)))
-    said: list[tuple[SubjectRef, Sequence[str], frozenset[str] | None]] = [
-        (m.ref, m.spec.roles, frozenset(c.name for c in m.spec.credentials))
+    said: list[tuple[SubjectRef, Sequence[str], Sequence[str], frozenset[str] | None]] = [
+        (m.ref, m.spec.roles, m.spec.own, frozenset(c.name for c in m.spec.credentials))
         for m in tree.manifests
         if m.ref in frozen and isinstance(m.spec, SubjectSpec)
     ]
-    said += [(i.ref, i.roles, None) for i in tree.invalid if i.ref in frozen and i.sure]
-    for ref, roles, credentials in said:
+    # Which keys an invalid manifest gives is in doubt: whoever may use theirs may go on.
+    said += [(i.ref, i.roles, (OWN_KEYS,), None) for i in tree.invalid if i.ref in frozen and i.sure]
+    for ref, roles, own, credentials in said:
         known = all(SubjectRef("role", role) in declared for role in roles)  # else it may be a slip of the pen
         if known and declared[ref] == 1:
-            yield ref, Core(vault.entity(estate, ref, roles), credentials)
+            yield ref, Core(vault.entity(estate, ref, roles, own=own), credentials)
 
 
 def _former(tree: Tree) -> dict[SubjectRef, tuple[SubjectRef, ...]]:
@@ -154,7 +156,8 @@ def _shared_keys(
     for resource in resources:
         if resource.type == "ca.certificate" and resource.subject is not None:
             expanded.add(resource.subject)
-            holders[resource.fields["spki"]].append((resource.subject, resource.address.rsplit("/", 1)[-1]))
+            if not resource.facts["key"]:  # a token's key is nobody else's: its name says whose it is
+                holders[resource.fields["spki"]].append((resource.subject, resource.address.rsplit("/", 1)[-1]))
     for manifest in tree.manifests:
         if isinstance(manifest.spec, SubjectSpec) and manifest.ref not in expanded:
             for name, spki in _keys(manifest.spec, tree):

@@ -47,6 +47,7 @@ class Firm:
     codes: Iterator[int] = field(default_factory=lambda: iter(range(1_000_001, 2_000_000)))
     environ: dict[str, str] = field(default_factory=dict)
     profiles: dict[str, str] = field(default_factory=dict)  # of credentials that have another one than trader-mtls
+    tokens: dict[str, str] = field(default_factory=dict)  # of credentials whose keys are in an HSM token
 
     @property
     def root(self) -> Path:
@@ -104,7 +105,8 @@ class Firm:
 
     def trader(self, name: str, *, credentials: Sequence[str] = ("mtls",), **changed: Any) -> Path:
         for credential in credentials:
-            self.key(name, credential)
+            if credential not in self.tokens:
+                self.key(name, credential)
         metadata = changed.pop("metadata", {})
         spec = {
             "personId": f"E{next(self.codes)}",
@@ -114,12 +116,16 @@ class Firm:
             "employment": {"start": "2024-02-01", "status": "active"},
             "roles": ["rfq-trader"],
             "credentials": [
-                {"name": c, "profile": self.profiles.get(c, "trader-mtls"), "key": {"csr": f"csr/{name}-{c}.pem"}}
+                {"name": c, "profile": self.profiles.get(c, "trader-mtls"), "key": self._born(name, c)}
                 for c in credentials
             ],
             **changed,
         }
         return self.manifest("Trader", name, spec, **metadata)
+
+    def _born(self, name: str, credential: str) -> dict[str, str]:
+        token = self.tokens.get(credential)
+        return {"hsm": token} if token else {"csr": f"csr/{name}-{credential}.pem"}
 
     def change(self, name: str, **changed: Any) -> None:
         """Rewrite fields of a trader's spec."""

@@ -46,7 +46,7 @@ ARROWS: dict[str, set[str]] = {
     "providers/protocol": set(),
     "providers/vault": {"providers/protocol", "x509", "canonical"},
     "providers/ca": {"providers/protocol", "x509", "canonical", "clock"},
-    "providers/hsm": {"providers/protocol", "x509", "canonical"},
+    "providers/hsm": {"providers/protocol", "x509", "canonical", "clock"},  # a key's age, spelled as all moments
     "providers/registry": {"providers/protocol", "providers/vault", "providers/ca", "providers/hsm", "clock"},
     "memory": set(),
     "load": {"kinds", "yaml12", "canonical", "memory", "x509"},  # it sends CSRs ahead to be verified

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from reconciler.diff.compare import differing
@@ -29,15 +30,19 @@ def converge_certificate(
     actual: Resource | None,
     orphans: Sequence[Resource],
     now: datetime,
+    older: Collection[str] = (),
 ) -> Iterator[Change]:
-    """Issue, adopt, rotate, redeliver or renew one credential's certificate; `after` has refs resolved."""
+    """Issue, adopt, rotate, redeliver or renew one credential's certificate; `after` has refs resolved.
+
+    `older` are the SPKIs of earlier versions of its key in an HSM token.
+    """
     before, changed = differing(actual.fields, after) if actual is not None else ({}, {})
     if actual is not None and "record" in changed and any(name in changed for name in NAMES):
         # Not a rotation: whoever put that certificate there must not have it for an overlap's time.
         yield from revoke(subject, actual, "its record was altered to name another certificate", before)
         actual = None
     if actual is None or actual.facts.get("revoked") in ("ours", "foreign"):  # a foreign one was released since
-        orphan = next((o for o in orphans if fits(desired, o)), None)
+        orphan = next((o for o in orphans if fits(after, o)), None)
         if orphan is not None:
             yield _change(subject, desired, after, orphan, "update", "adopt what a crash left behind")
         else:
@@ -50,7 +55,10 @@ def converge_certificate(
         yield from revoke(subject, actual, "its key is replaced, and no overlap is allowed", before)
         yield _change(subject, desired, after, None, "create", "a new key takes the place of the revoked one")
         return
-    if content:
+    if changed.keys() == {"spki"} and before["spki"] in older:
+        yield from _rekeyed(subject, desired, after, actual, "its key has a newer version")
+        renewing = True
+    elif content:
         reason = f"the manifest changed {', '.join(content)}"
         if "spki" in content:
             reason += OVERLAPPING.format(overlap=_span(desired.facts["overlap"]), end=actual.facts["not_after"])
@@ -63,9 +71,37 @@ def converge_certificate(
     yield from _end_overlap(subject, desired, actual, now, again=renewing or bool(content))
 
 
-def fits(desired: Resource, orphan: Resource) -> bool:
+def replaced(
+    subject: SubjectRef, desired: Resource, after: Fields, actual: Resource | None, why: str
+) -> Iterator[Change]:
+    """A certificate for a key that is about to be made in the place of one that is no good: break before make."""
+    if actual is not None and actual.facts.get("serials"):
+        yield from revoke(subject, actual, why)
+    yield _change(subject, desired, after, None, "create", "a new key takes the place of the one that is no good")
+
+
+def rekey(subject: SubjectRef, desired: Resource, after: Fields, actual: Resource, why: str) -> Iterator[Change]:
+    """A certificate for the new version that its key is about to get, in the place of one that is good."""
+    yield from _rekeyed(subject, desired, after, actual, why)
+    if desired.facts["overlap"]:
+        yield from supersede(subject, actual, "superseded again")
+
+
+def _rekeyed(
+    subject: SubjectRef, desired: Resource, after: Fields, actual: Resource, why: str
+) -> Iterator[Change]:
+    """Routine: a profile's maxKeyAge asks for it, or a run that broke off left it undone."""
+    if desired.facts["overlap"]:
+        yield _change(subject, desired, after, actual, "rotate", why, routine=True)
+        return
+    for change in revoke(subject, actual, f"{why}, and no overlap is allowed"):
+        yield replace(change, routine=True)
+    yield _change(subject, desired, after, None, "create", why, routine=True)
+
+
+def fits(after: Fields, orphan: Resource) -> bool:
     """Whether an unexplained live certificate is the very one we would issue: same key, same names."""
-    return all(orphan.facts.get(n) == desired.fields[n] for n in NAMES)
+    return all(orphan.facts.get(n) == after[n] for n in NAMES)
 
 
 def renewal_due(desired: Resource, actual: Resource, now: datetime) -> bool:
@@ -118,16 +154,25 @@ def _end_overlap(
     cut = desired.facts["overlap"] == 0 and until > str(actual.facts.get("issued_at"))
     if cut or again or now >= when(until):
         over = f"; the overlap ended {until}" if now >= when(until) else f" again, before its overlap ends {until}"
+        why = "superseded; no overlap is allowed any more" if cut else f"superseded{over}"
+        yield from supersede(subject, actual, why, routine=not cut)
+
+
+def supersede(subject: SubjectRef, actual: Resource, why: str, *, routine: bool = True) -> Iterator[Change]:
+    """Revoke the previous certificate, if it still is good."""
+    previous = actual.facts.get("previous")
+    if previous and previous in (actual.facts.get("serials") or ()):
+        before, after = {"serials": [previous]}, {"revoked": True}
         yield Change(
             actual.address,
             subject,
             "revoke",
             "contain",
-            "superseded; no overlap is allowed any more" if cut else f"superseded{over}",
-            before={"serials": [previous]},
-            after={"revoked": True},
+            why,
+            before=before,
+            after=after,
             actual=actual,
-            routine=not cut,
+            routine=routine,
         )
 
 
@@ -157,4 +202,4 @@ def _change(
     )
 
 
-__all__ = ["converge_certificate", "fits", "key_too_old", "renewal_due", "revoke", "when"]
+__all__ = ["converge_certificate", "fits", "key_too_old", "rekey", "renewal_due", "replaced", "revoke", "when"]

@@ -41,4 +41,7 @@ def differing(before: Fields, after: Fields) -> tuple[dict[str, Any], dict[str, 
 
 def answered(actual: Actual, address: Address) -> bool:
     """Whether the provider of this address could be seen: absence means nothing when it could not."""
-    return address.split(".", 1)[0] not in actual.unavailable
+    if not actual.unavailable:
+        return True
+    provider, part = address.split(".", 1)[0], address.rsplit("/", 1)[-1]
+    return not {provider, f"{provider}.{part}"} & actual.unavailable.keys()  # an HSM token is a system of its own

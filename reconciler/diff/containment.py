@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from reconciler.diff.holds import MISSING, Held
+from reconciler.diff.keys import deactivate, destroy
 from reconciler.model.change import Change
 from reconciler.model.manifest import SubjectRef
 from reconciler.model.resource import Fields, Hold, Resource
+
+UNEXPLAINED = "no manifest explains it"
 
 
 def contain(
@@ -18,13 +21,15 @@ def contain(
     remove: bool,
     sealed: bool,
     reopened: bool = False,
+    destroying: bool = True,
 ) -> Iterator[Change]:
     """Disable the entity, delete logins, revoke certificates and tokens; last, delete or seal the entity.
 
     `remove` deletes the entity at the end (a leaver); otherwise it stays disabled with its state sealed as
     `contained` (suspension, hold), which apply writes only once every proof holds. `sealed` is false when
     a system could not be seen: then the last step waits for a later plan. `reopened`: a hold is about to be
-    written on the entity, so it must be sealed again.
+    written on the entity, so it must be sealed again. Keys are destroyed where `remove` is and `destroying` is not
+    denied, and deactivated otherwise: that cannot be undone, so no doubt may be left that somebody is gone.
     """
     entity = next((r for r in resources if r.type == "vault.entity"), None)
     settled = entity is not None and entity.fields["disabled"] and entity.fields["state"] == "contained"
@@ -33,6 +38,8 @@ def contain(
         work.append(_disable(subject, entity, why))
     work += [_delete_login(subject, r, why) for r in resources if r.type == "vault.login"]
     work += [c for r in resources if r.type == "ca.certificate" for c in revoke(subject, r, why)]
+    for key in (r for r in resources if r.type == "hsm.key"):
+        work += [destroy(subject, key, why)] if remove and destroying else deactivate(subject, key, why)
     if entity is not None and (work or remove or reopened or not settled):
         work.append(_revoke_tokens(subject, entity, why))
         if sealed:

@@ -7,14 +7,15 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from reconciler.diff.certificates import converge_certificate, fits
+from reconciler.diff.certificates import fits
 from reconciler.diff.compare import answered, differing, resolve
-from reconciler.diff.containment import contain, end_tokens, revoke
+from reconciler.diff.containment import UNEXPLAINED, contain, end_tokens, revoke
+from reconciler.diff.credentials import Credentials
+from reconciler.diff.keys import credential_of, deactivate
 from reconciler.model.change import Change, Phase
 from reconciler.model.manifest import SubjectRef
 from reconciler.model.resource import Actual, Address, Core, Fields, Resource
 
-UNEXPLAINED = "no manifest explains it"
 TOKENS = "whoever logged in with what is taken is logged out"
 # A live entity's lists: what is there and not desired is power to take away.
 POWER = ("policies", "aliases")
@@ -27,31 +28,31 @@ def converge(
 ) -> Iterator[Change]:
     """Changes for one active subject that nobody holds."""
     found: Mapping[Address, Resource] = {r.address: r for r in present}
-    orphans = [r for r in present if "/orphan/" in r.address]
     adopted: set[Address] = set()
-    taken: list[Change] = []
+    made: list[Change] = []
+    credentials = Credentials(subject, {r.address: r for r in wanted}, found, actual, now)
     for resource in wanted:
         if not answered(actual, resource.address):
             continue
         there = found.get(resource.address)
-        after = resolve(resource.fields, actual, there)
         match resource.type:
             case "ca.certificate":
-                made = list(converge_certificate(subject, resource, after, there, orphans, now))
-                adopted |= {c.actual.address for c in made if c.actual is not None}
-                yield from made
-                taken += [c for c in made if c.action == "revoke" and not c.routine]
+                certified = list(credentials.converge(resource, there))
+                adopted |= {c.actual.address for c in certified if c.actual is not None}
+                made += certified
+            case "hsm.key":
+                pass  # with its certificate
             case "vault.entity":
-                yield from _converge_entity(subject, resource, after, there)
+                made += _converge_entity(subject, resource, resolve(resource.fields, actual, there), there)
             case _:
-                yield from _converge_login(subject, resource, after, there, found)
-    wanted_addresses = {r.address for r in wanted}
-    for extra in present:
-        if extra.address not in wanted_addresses and extra.address not in adopted:
-            removed = list(_remove(subject, extra))
-            taken += removed
-            yield from removed
-    yield from _end_tokens(subject, taken, present)
+                made += _converge_login(subject, resource, resolve(resource.fields, actual, there), there, found)
+    yield from made
+    extras = [r for r in present if r.address not in credentials.wanted and r.address not in adopted]
+    removed = [c for r in extras if r.type != "hsm.key" for c in _remove(subject, r)]
+    yield from removed
+    yield from credentials.superfluous(extras, (*made, *removed))
+    taken = [c for c in made if c.type == "ca.certificate" and c.action == "revoke" and not c.routine]
+    yield from _end_tokens(subject, (*taken, *removed), present)
 
 
 def _end_tokens(subject: SubjectRef, taken: Sequence[Change], present: Sequence[Resource]) -> Iterator[Change]:
@@ -59,17 +60,13 @@ def _end_tokens(subject: SubjectRef, taken: Sequence[Change], present: Sequence[
     entity = next((r for r in present if r.type == "vault.entity"), None)
     if entity is None or not any(r.type == "vault.login" for r in present):
         return  # nobody can have logged in
-    gone = {_credential(c.address) for c in taken if c.type == "vault.login"}
-    revoked = {_credential(c.address): c for c in taken if c.type == "ca.certificate"}
+    gone = {credential_of(c.address) for c in taken if c.type == "vault.login"}
+    revoked = {credential_of(c.address): c for c in taken if c.type == "ca.certificate"}
     for credential in sorted(gone | revoked.keys()):
         before = revoked[credential].before if credential in revoked else None
         serials, login = list((before or {}).get("serials") or ()), credential in gone
         if serials or login:
             yield end_tokens(subject, entity, credential, TOKENS, login=login, serials=serials)
-
-
-def _credential(address: Address) -> str:
-    return address.rsplit("/", 1)[-1]
 
 
 def narrow(subject: SubjectRef, core: Core | None, present: Sequence[Resource]) -> Iterator[Change]:
@@ -78,14 +75,15 @@ def narrow(subject: SubjectRef, core: Core | None, present: Sequence[Resource]) 
         return
     taken: list[Change] = []
     own = [r for r in present if "/orphan/" not in r.address]
-    delivered = {_credential(r.address) for r in own if r.type == "ca.certificate"}
+    delivered = {credential_of(r.address) for r in own if r.type == "ca.certificate"}
     # A name that does not stand yet may be a new one for an old credential: then none is sure to be superfluous.
     sure = core.credentials is not None and core.credentials <= delivered
     for resource in own:
         if resource.type == "vault.entity":
             yield from _narrow_entity(subject, core.entity, core.entity.fields, resource)
-        elif sure and _credential(resource.address) not in (core.credentials or ()):
-            taken += _remove(subject, resource)
+        elif sure and credential_of(resource.address) not in (core.credentials or ()):
+            key = resource.type == "hsm.key"  # not destroyed: the fault may be what makes it superfluous
+            taken += deactivate(subject, resource, UNEXPLAINED) if key else _remove(subject, resource)
     yield from taken
     yield from _end_tokens(subject, taken, present)
 

@@ -50,7 +50,10 @@ def _subject(
     why = desired.reasons.get(subject, "")
     sealed = not actual.unavailable
     if lifecycle == "left":
-        yield from contain(subject, resources, why or _departure(subject, desired), remove=True, sealed=sealed)
+        why = why or _departure(subject, desired)
+        # Nobody says that they left: an invalid manifest may be theirs, under a name that cannot be read.
+        sure = subject in desired.lifecycles or not desired.frozen
+        yield from contain(subject, resources, why, remove=True, sealed=sealed, destroying=sure)
     elif held is not None or lifecycle == "suspended":
         why = held.reason if held is not None and not why else why
         reopened = held is not None and held.record

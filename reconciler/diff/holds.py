@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from reconciler.diff.keys import taken as key_taken
 from reconciler.errors import Refused
 from reconciler.model.change import Change
 from reconciler.model.manifest import SubjectRef
@@ -47,7 +48,8 @@ class _Look:
             self._keys = {}
             for resource in (*self.desired.resources.values(), *self.actual.resources.values()):
                 if resource.address.startswith("ca.certificate/") and resource.subject is not None:
-                    spki = str(resource.fields.get("spki") or resource.facts.get("spki") or "")
+                    said = resource.fields.get("spki") or resource.facts.get("spki") or ""
+                    spki = said if isinstance(said, str) else ""  # of a key that does not stand yet nobody knows
                     self._keys.setdefault(resource.subject, set()).add(spki)
         return frozenset(self._keys.get(subject, ())) - {""}
 
@@ -108,7 +110,8 @@ def foreign_containment(resources: Sequence[Resource], revoked: Sequence[Revocat
         return MISSING
     if entity is not None and (taken := entity.facts.get("taken")):
         return f"{taken} of its policies were taken away by somebody else"
-    return ""
+    contained = entity is not None and entity.fields.get("disabled")  # by us: its certificates may be next
+    return key_taken(resources) if all_seen and not contained else ""
 
 
 def lift(subject: SubjectRef, reason: str, desired: Desired, actual: Actual) -> tuple[Change, ...]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import reconciler.providers.ca.resources as ca
+import reconciler.providers.hsm.resources as hsm
 import reconciler.providers.vault.resources as vault
 from reconciler.errors import CryptoError
 from reconciler.kinds.certificate_profile.expand import ca_profile
 from reconciler.kinds.certificate_profile.spec import CertificateProfile
 from reconciler.kinds.expansion import Expansion, World, spec_of
 from reconciler.kinds.subject import Credential, SubjectSpec
-from reconciler.model.estate import seconds
+from reconciler.model.estate import HsmToken, seconds
 from reconciler.model.manifest import Finding, Manifest, SubjectRef
 from reconciler.model.resource import Resource
 from reconciler.x509 import Csr, read_csr
@@ -18,7 +21,7 @@ from reconciler.x509 import Csr, read_csr
 def expand_subject(manifest: Manifest, world: World) -> Expansion:
     """Everything an active subject should have. Incomplete when a role, profile or key does not hold up."""
     spec = spec_of(manifest, SubjectSpec)
-    resources: list[Resource] = [vault.entity(world.estate, manifest.ref, spec.roles, spec.whose)]
+    resources: list[Resource] = [vault.entity(world.estate, manifest.ref, spec.roles, spec.whose, spec.own)]
     findings: list[Finding] = []
     complete = all(SubjectRef("role", role) in world.manifests for role in spec.roles)
     for index, credential in enumerate(spec.credentials):
@@ -28,7 +31,7 @@ def expand_subject(manifest: Manifest, world: World) -> Expansion:
             continue
         rules = spec_of(profile, CertificateProfile)
         judged = _judge(manifest, credential, rules, world)
-        if isinstance(judged, Csr):
+        if not isinstance(judged, str):
             resources += _resources(manifest, credential, judged, rules, world)
         else:
             complete = False
@@ -38,14 +41,35 @@ def expand_subject(manifest: Manifest, world: World) -> Expansion:
     return Expansion(tuple(resources), tuple(findings), complete)
 
 
-def _judge(manifest: Manifest, credential: Credential, spec: CertificateProfile, world: World) -> Csr | str:
-    """The credential's CSR, or why it gets no certificate."""
-    path = credential.key.csr
-    if path is None:
-        form = "{hsm: …}" if credential.key.hsm is not None else "runtime"
-        return f"keys born as `{form}` come later: give {{csr: path}}"
+def _judge(
+    manifest: Manifest, credential: Credential, spec: CertificateProfile, world: World
+) -> Csr | HsmToken | str:
+    """The credential's CSR, or the token in which its key is born, or why it gets no certificate."""
+    if credential.key.runtime:
+        return "keys born as `runtime` come later: give {csr: path} or {hsm: token}"
     if unfit := _unfit(manifest, credential, spec):
         return unfit
+    if credential.key.hsm is not None:
+        return _token(credential.key.hsm, credential, spec, world)
+    return _csr(str(credential.key.csr), credential, spec, world)
+
+
+def _token(name: str, credential: Credential, spec: CertificateProfile, world: World) -> HsmToken | str:
+    """The HSM token of that name, or why a key in it will not do."""
+    found = {token.name: token for token in world.estate.spec.hsm_tokens}
+    if name not in found:
+        known = f"it names {', '.join(sorted(found))}" if found else "it names none"
+        return f"there is no HSM token {name} in `hsmTokens` of idac.yaml: {known}"
+    token = found[name]
+    if spec.key.origin == "hardware" and token.backend not in hsm.IN_HARDWARE:
+        custody = hsm.CUSTODY[token.backend]
+        why = f"profile {credential.profile} claims a hardware key, and keys in token {name} are in {custody}"
+        return f"{why}: use a profile whose key origin is software"
+    return token
+
+
+def _csr(path: str, credential: Credential, spec: CertificateProfile, world: World) -> Csr | str:
+    """The CSR that the manifest names, or why it will not do."""
     if path not in world.files:
         why = world.unread_files.get(path, "it was not read")
         hint = " (paths are relative to the directory of idac.yaml)" if why.startswith("no such file") else ""
@@ -65,29 +89,35 @@ def _unfit(manifest: Manifest, credential: Credential, spec: CertificateProfile)
     if manifest.kind not in spec.subject_kinds:
         allowed = ", ".join(spec.subject_kinds)
         return f"profile {credential.profile} is for {allowed}: name {manifest.kind} in its subjectKinds"
-    if spec.key.origin == "hardware":
+    if spec.key.origin == "hardware" and credential.key.hsm is None:
         why = f"profile {credential.profile} claims a hardware key, and nothing verifies that of a CSR yet"
         return f"{why}: use a profile whose key origin is software"
     return ""
 
 
 def _resources(
-    manifest: Manifest, credential: Credential, csr: Csr, spec: CertificateProfile, world: World
-) -> tuple[Resource, ...]:
+    manifest: Manifest, credential: Credential, born: Csr | HsmToken, spec: CertificateProfile, world: World
+) -> Iterator[Resource]:
     end = spec_of(manifest, SubjectSpec).last_day
+    max_age = seconds(spec.max_key_age) if spec.max_key_age is not None else None
+    key = None
+    if isinstance(born, HsmToken):
+        key = hsm.key(world.estate, manifest.ref, credential.name, born, spec.key.algorithm, max_age)
+        yield key
     certificate = ca.certificate(
         world.estate,
         manifest.ref,
         credential.name,
         ca_profile(credential.profile, spec),
-        csr=csr.pem,
-        spki=csr.spki,
+        csr=born.pem if isinstance(born, Csr) else "",
+        spki=born.spki if isinstance(born, Csr) else "",
+        key=key.address if key is not None else "",
         renew_before=seconds(spec.renew_before),
-        max_key_age=seconds(spec.max_key_age) if spec.max_key_age is not None else None,
+        max_key_age=max_age if key is None else None,  # an HSM key is as old as its token says
         end=end.isoformat() if end is not None else None,
         overlap=seconds(credential.overlap or world.estate.spec.overlap),
     )
-    if "clientAuth" not in spec.ekus:
-        return (certificate,)  # it cannot log in: a login role would be an open door for nothing
-    uri_san = certificate.fields["uri_san"]
-    return certificate, vault.cert_login(world.estate, manifest.ref, credential.name, uri_san)
+    yield certificate
+    if "clientAuth" in spec.ekus:  # else it cannot log in: a login role would be an open door for nothing
+        uri_san = certificate.fields["uri_san"]
+        yield vault.cert_login(world.estate, manifest.ref, credential.name, uri_san)

@@ -12,6 +12,7 @@ from pydantic_core import CoreSchema
 
 from reconciler.kinds.fields import Name, Overlap, RelativePath, refuse, unique
 from reconciler.model.manifest import Life, Lifecycle, Spec
+from reconciler.providers.vault.policies import OWN_KEYS
 
 MOST_ROLES = 8  # of one subject: the grant login's policy names every subset of them
 
@@ -83,6 +84,11 @@ class SubjectSpec(Spec):
     def last_day(self) -> date | None:
         """The last day on which a certificate may be valid; None when no end is known."""
         return None
+
+    @property
+    def own(self) -> tuple[str, ...]:
+        """The shared policies over one's own things that it needs, by suffix."""
+        return (OWN_KEYS,) if any(c.key.hsm is not None for c in self.credentials) else ()
 
     def files(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
         """The files it refers to, each with the field that does."""

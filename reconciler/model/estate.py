@@ -24,6 +24,7 @@ Duration = Annotated[str, StringConstraints(strict=True, pattern=r"\A[1-9][0-9]{
 Overlap = Annotated[str, StringConstraints(strict=True, pattern=r"\A(0|[1-9][0-9]{0,8})[smhd]\z")]
 
 
+HSM_MOUNT = "hsm-"  # after the estate's prefix, before the token's name
 ADDRESS = r"\A(https?://[^\s/]\S*)?\z"
 
 
@@ -107,6 +108,16 @@ class Records(_Strict):
     key: SecretRef | None = None
 
 
+class HsmToken(_Strict):
+    """A place where private keys are born and stay: a credential names it as `key: {hsm: name}`.
+
+    `transit` is the server's own transit engine, one mount a token: software custody, non-exportable.
+    """
+
+    name: DnsLabel
+    backend: Literal["transit"]
+
+
 class EstateSpec(_Strict):
     """`spec` of `kind: Estate`."""
 
@@ -117,6 +128,14 @@ class EstateSpec(_Strict):
     target: Target = Target()
     policy: Policy = Policy()
     records: Records = Records()
+    hsm_tokens: tuple[HsmToken, ...] = Field(default=(), alias="hsmTokens", max_length=16)
+
+    @model_validator(mode="after")
+    def _tokens_differ(self) -> Self:
+        names = [token.name for token in self.hsm_tokens]
+        if len(set(names)) != len(names):
+            raise ValueError("two hsmTokens have the same name")
+        return self
 
 
 class Estate(_Strict):
@@ -142,6 +161,10 @@ class Estate(_Strict):
     def mounts(self) -> Mounts:
         """Where bootstrap mounts this estate's engines and login methods."""
         return _mounts(self.prefix)
+
+    def hsm_mount(self, token: str) -> str:
+        """Where the engine of one HSM token is mounted."""
+        return f"{self.prefix}{HSM_MOUNT}{token}"
 
 
 class Mounts(_Strict):

@@ -188,8 +188,15 @@ Clients = Callable[[Identity], Client]  # one of the four identities; logs in on
 # (certificate chain PEM, private key, role name) -> the answer of a cert-auth login on the estate's mount; a
 # refusal (4xx) is an Answer. Used only with keys of the tool's own probe.
 CertificateLogin = Callable[[str, Secret, str], Answer]
+# (address of a standing key in an HSM token, its SPKI) -> a certificate request that it signed (PEM).
+KeyRequest = Callable[[Address, str], str]
 CallHook = Callable[[str, str], None]  # (method, path), before a writing call is sent
 AnswerHook = Callable[[str, str, int], None]  # (method, path, status), after it was answered
+
+
+def no_keys(address: Address, spki: str) -> str:
+    """The `KeyRequest` of a target without HSM tokens. Always raises `Rejected`."""
+    raise Rejected(f"{address}: there is no HSM token to ask", remedy="see `hsmTokens` in idac.yaml")
 
 
 def deviation(what: str) -> Finding:

@@ -15,6 +15,11 @@ from reconciler.providers.ca.bootstrap import bootstrap_ca
 from reconciler.providers.ca.prover import CaProver
 from reconciler.providers.ca.reader import CaReader
 from reconciler.providers.ca.writer import CaWriter
+from reconciler.providers.hsm.bootstrap import bootstrap_hsm
+from reconciler.providers.hsm.prover import HsmProver
+from reconciler.providers.hsm.reader import HsmReader, MountsReader
+from reconciler.providers.hsm.tokens import tokens
+from reconciler.providers.hsm.writer import HsmWriter
 from reconciler.providers.protocol import (
     AnswerHook,
     CallHook,
@@ -56,7 +61,13 @@ class ServerConnection:
     def readers(self) -> Sequence[Reader]:
         """All readers, as planner."""
         client = self._logins.client("plan")
-        return (VaultReader(client, self._estate), CaReader(client, self._estate))
+        held = tokens(self._estate, self._logins.client).values()
+        return (
+            VaultReader(client, self._estate),
+            CaReader(client, self._estate),
+            MountsReader(client, self._estate),
+            *(HsmReader(token, self._estate) for token in held),
+        )
 
     def writers(self, before_write: CallHook, after_write: AnswerHook) -> Mapping[str, Writer]:
         """Writers by provider name; every writing call goes through the hooks."""
@@ -69,15 +80,21 @@ class ServerConnection:
         def clients(identity: Identity) -> Client:
             return self._logins.client(identity, before_write, after)
 
+        hsm = HsmWriter(tokens(self._estate, clients), self._estate)
         return {
             "vault": VaultWriter(clients, self._estate, self._run_id, stamp),
-            "ca": CaWriter(clients, self._estate, self._run_id),
+            "ca": CaWriter(clients, self._estate, self._run_id, request=hsm.request),
+            "hsm": hsm,
         }
 
     def provers(self) -> Sequence[Prover]:
         """All provers, as planner and contain."""
-        login = self._logins.certificate_login
-        return (VaultProver(self._logins.client, self._estate), CaProver(self._logins.client, self._estate, login))
+        clients, login = self._logins.client, self._logins.certificate_login
+        return (
+            VaultProver(clients, self._estate),
+            CaProver(clients, self._estate, login),
+            HsmProver(tokens(self._estate, clients), self._estate),
+        )
 
     def lock(self, run_id: str) -> RunLock:
         """The estate's run lock, for this run."""
@@ -127,4 +144,5 @@ def bootstrap_estate(estate: Estate, environ: Mapping[str, str]) -> tuple[str, .
             logins.server.require_named_outside("VAULT_TOKEN")
         admin = logins.given(Secret(token))
         bootstrap_ca(admin, estate, logins.server.address)
-        return bootstrap(admin, estate, logins.server.address)
+        laid = bootstrap_hsm(admin, estate)
+        return (*laid, *bootstrap(admin, estate, logins.server.address))

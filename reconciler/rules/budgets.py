@@ -196,7 +196,7 @@ def _counts(resource: Resource) -> bool:
     entries could fill the budget with people who never were.
     """
     if resource.type != "ca.certificate":
-        return resource.type in ("vault.entity", "vault.login")
+        return resource.type in ("vault.entity", "vault.login", "hsm.key")  # a destroyed key never comes back
     named = resource.subject is not None and resource.fields.get("common_name") == resource.subject.principal
     return named and bool(resource.facts.get("serials"))
 

@@ -20,8 +20,8 @@ def _distrusted_keys(desired: Desired, actual: Actual, held: Collection[SubjectR
     distrusted = {**actual.distrusted, **{r.spki: r.at for r in actual.revocations if r.spki}}
     certificates = (r for a, r in sorted(desired.resources.items()) if r.type == "ca.certificate")
     for resource in certificates if distrusted else ():
-        spki = resource.fields["spki"]
-        if spki in distrusted:
+        spki = resource.fields["spki"]  # of a key in an HSM token it is a reference: such a key is replaced
+        if isinstance(spki, str) and spki in distrusted:
             when = f" on {distrusted[spki]}" if distrusted[spki] else ""
             credential = resource.address.rsplit("/", 1)[-1]
             message = (

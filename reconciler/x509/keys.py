@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.x509.oid import NameOID
 
+from reconciler.errors import CryptoError
 from reconciler.model.secret import Secret
 
 
@@ -17,6 +19,17 @@ def spki(key: CertificatePublicKeyTypes) -> str:
     """SHA-256, in hex, of the SubjectPublicKeyInfo: the name of a key."""
     der = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     return hashlib.sha256(der).hexdigest()
+
+
+def public_spki(pem: str) -> str:
+    """The SPKI (as `spki`) of an elliptic-curve or RSA public key in PEM."""
+    try:
+        key = serialization.load_pem_public_key(pem.encode())
+    except (ValueError, UnsupportedAlgorithm):
+        raise CryptoError("that is not a public key in PEM") from None
+    if not isinstance(key, ec.EllipticCurvePublicKey | rsa.RSAPublicKey):
+        raise CryptoError("that is neither an elliptic-curve nor an RSA key")
+    return spki(key)
 
 
 def new_key_and_csr(common_name: str) -> tuple[Secret, str]:

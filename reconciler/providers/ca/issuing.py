@@ -35,15 +35,15 @@ class Issuing:
     def __init__(self, clients: Clients, estate: Estate, revoker: Revoker, clock: Callable[[], str]) -> None:
         self._clients, self._estate, self._revoker, self._clock = clients, estate, revoker, clock
 
-    def sign(self, desired: Resource, authority: str) -> Issued:
-        """A new certificate for the request in the desired facts.
+    def sign(self, desired: Resource, csr: str, authority: str) -> Issued:
+        """A new certificate for this request, whose key must be the desired one.
 
         Raises `Refused` when employment ends before a certificate could, `Rejected` when the CA made
         something else than was asked (already revoked then).
         """
         fields = desired.fields
         body = {
-            "csr": desired.facts["csr"],
+            "csr": csr,
             "common_name": fields["common_name"],
             "uri_sans": fields["uri_san"],
             "ttl": f"{self._ttl(desired)}s",

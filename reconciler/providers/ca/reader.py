@@ -177,6 +177,7 @@ def _delivered(owner: tuple[SubjectRef, str], entry: store.Entry, seen: _Seen, e
         **(_facts(current) if current is not None else dates),
         "issued_at": custom.get("issued_at", ""),
         "key_since": custom.get("key_since", ""),
+        "key": custom.get("key", ""),
         "revoked": _revoked(entry.serial, previous, seen),
         "serials": chain,
         "previous": previous or None,

@@ -15,7 +15,7 @@ from reconciler.canonical import digest
 from reconciler.errors import InvalidInput
 from reconciler.model.estate import Estate, seconds
 from reconciler.model.manifest import SubjectRef
-from reconciler.model.resource import Fields, Resource, ref
+from reconciler.model.resource import Address, Fields, Resource, ref
 
 BACKDATE = 30  # seconds that notBefore lies in the past, for clocks that differ
 SLACK = 5  # seconds between the server's two clock readings for one certificate
@@ -182,6 +182,7 @@ def certificate(
     *,
     csr: str,
     spki: str,
+    key: Address = "",
     renew_before: int,
     max_key_age: int | None,
     end: str | None = None,
@@ -189,14 +190,15 @@ def certificate(
 ) -> Resource:
     """The certificate one credential should have in force.
 
-    `csr` is the PEM that `x509.read_csr` accepted and `spki` its key. `renew_before` and `max_key_age` are
+    `csr` is the PEM that `x509.read_csr` accepted and `spki` its key; or `key` is the address of a key in an HSM
+    token, which says its SPKI once it stands and signs a request then. `renew_before` and `max_key_age` are
     seconds, as is `overlap` (the estate's by default): how long a certificate that is rotated stays valid beside
     its successor. `end` is the last day of employment (YYYY-MM-DD): no certificate reaches beyond it.
     """
     fields = {
         "profile": spec.name,
         "profile_digest": spec.digest,
-        "spki": spki,
+        "spki": ref(key, "spki") if key else spki,
         "common_name": subject.principal,
         "uri_san": f"spiffe://{estate.spec.trust_domain}/{subject.kind}/{subject.name}",
         "entity": ref(f"vault.entity/{subject}", "id"),
@@ -205,6 +207,7 @@ def certificate(
     }
     facts: dict[str, object] = {
         "csr": csr,
+        "key": key,
         "ttl": spec.lifetime,
         "renew_before": renew_before,
         "max_key_age": max_key_age,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,22 +11,30 @@ from reconciler.clock import rfc3339, stamp
 from reconciler.errors import Rejected
 from reconciler.model.change import Change
 from reconciler.model.estate import Estate
-from reconciler.model.resource import Fields
+from reconciler.model.resource import Fields, Resource
 from reconciler.providers.ca import store
 from reconciler.providers.ca.authority import PEM, issuer
 from reconciler.providers.ca.issuing import Issued, Issuing
 from reconciler.providers.ca.resources import BACKDATE, INTACT, READ_ONLY, ROLE_FIELDS
 from reconciler.providers.ca.revocation import CrlKeeper
 from reconciler.providers.ca.revoker import Revoker
-from reconciler.providers.protocol import Clients, Known, desired_of
+from reconciler.providers.protocol import Clients, KeyRequest, Known, desired_of, no_keys
 from reconciler.x509 import Certificate
 
 
 class CaWriter:
     """Reads as plan, signs and stores as grant, revokes as contain, writes roles as govern. Thread-safe."""
 
-    def __init__(self, clients: Clients, estate: Estate, run_id: str, clock: Callable[[], str] = stamp) -> None:
-        self._clients, self._estate, self._clock = clients, estate, clock
+    def __init__(
+        self,
+        clients: Clients,
+        estate: Estate,
+        run_id: str,
+        clock: Callable[[], str] = stamp,
+        request: KeyRequest = no_keys,
+    ) -> None:
+        """`request` asks a key in an HSM token for a certificate request."""
+        self._clients, self._estate, self._clock, self._request = clients, estate, clock, request
         self._revoker = Revoker(clients, estate, run_id, clock)
         self._issuing = Issuing(clients, estate, self._revoker, clock)
         self._crl = CrlKeeper(clients, estate)
@@ -77,7 +86,7 @@ class CaWriter:
 
     def _certify(self, change: Change, known: Known) -> Fields:
         """Create, rotate, adopt or redeliver: sign unless there is something good to deliver, then store it."""
-        desired = desired_of(change)
+        desired = _with_key(desired_of(change), known)
         authority = self._authority()
         name = _delivery(change)
         standing = store.read_entry(self._clients("plan"), self._estate, name)
@@ -91,7 +100,13 @@ class CaWriter:
             reused = self._issuing.reuse(desired, candidate, authority)
         if reused is None and change.action == "rotate":
             self._retire(change)  # before a new one is signed, which a failure would leave unexplained
-        return self._store(change, known, standing, reused or self._issuing.sign(desired, authority))
+        return self._store(change, known, standing, reused or self._sign(desired, authority))
+
+    def _sign(self, desired: Resource, authority: str) -> Issued:
+        """For a key in an HSM token the request is made now: that the token signs it proves the key is there."""
+        key = str(desired.facts.get("key") or "")
+        csr = self._request(key, desired.fields["spki"]) if key else str(desired.facts["csr"])
+        return self._issuing.sign(desired, csr, authority)
 
     def _retire(self, change: Change) -> None:
         """Of one credential two certificates are good at most. The plan revoked an older one; see to it."""
@@ -109,10 +124,11 @@ class CaWriter:
             "subject": str(desired.subject),
             "profile": desired.fields["profile"],
             "profile_digest": desired.fields["profile_digest"],
-            "entity": _entity(desired.fields["entity"], known),
+            "entity": _learned(desired.fields["entity"], known),
             "serial": certificate.serial,
             "fingerprint": certificate.fingerprint,
             "spki": certificate.spki,
+            "key": str(desired.facts.get("key") or ""),
             "not_before": certificate.not_before,
             "not_after": certificate.not_after,
             **self._history(change, issued),
@@ -206,12 +222,17 @@ def _delivery(change: Change) -> str:
     return change.address.removeprefix("ca.certificate/").replace("/", ".")
 
 
-def _entity(value: Any, known: Known) -> str:
-    """The entity's id: as planned, or as an earlier change of this run learned it."""
+def _with_key(desired: Resource, known: Known) -> Resource:
+    """The same with its key's SPKI, which a plan cannot tell of a key that was yet to be made."""
+    return replace(desired, fields={**desired.fields, "spki": _learned(desired.fields["spki"], known)})
+
+
+def _learned(value: Any, known: Known) -> str:
+    """An entity's id, a key's SPKI: as planned, or as an earlier change of this run learned it."""
     if not isinstance(value, dict):
         return str(value)
     address, _, fact = str(value.get("ref", "")).rpartition("#")
     learned = known.get(address, {}).get(fact)
     if not learned:
-        raise Rejected(f"{address} has no {fact} yet", remedy="plan again once the entity stands")
+        raise Rejected(f"{address} has no {fact} yet", remedy="plan again once it stands")
     return str(learned)

@@ -150,12 +150,16 @@ def bootstrap(admin: Client, estate: Estate, address: str) -> tuple[str, ...]:
 
 
 def refuse_ambiguous(estate: Estate) -> None:
-    """Estate `prod` owns every policy `idac-prod-role-*`; so no estate may be called `prod-role-x`."""
-    if "role" in estate.name.split("-")[1:]:
-        raise InvalidInput(
-            f"estate {estate.name}: its policies could not be told from another estate's Roles",
-            remedy="choose a name without '-role'",
-        )
+    """Estate `prod` owns every policy `idac-prod-role-*`; so no estate may be called `prod-role-x`.
+
+    Nor `prod-hsm-x`: whatever is mounted at `idac-prod-hsm-*` is a token of `prod`.
+    """
+    for word, what in (
+        ("role", "its policies could not be told from another estate's Roles"),
+        ("hsm", "its mounts could not be told from another estate's HSM tokens"),
+    ):
+        if word in estate.name.split("-")[1:]:
+            raise InvalidInput(f"estate {estate.name}: {what}", remedy=f"choose a name without '-{word}'")
 
 
 def _approle(policies: list[str], life: int) -> Mapping[str, Any]:

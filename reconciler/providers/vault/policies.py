@@ -20,6 +20,7 @@ Rules = Mapping[str, Rule]
 Combinations = Mapping[str, Iterable[Iterable[str]]]  # sets of Role names, by subject kind
 # The server keeps a policy in one storage entry of 1 MiB (raft's max_entry_size), its quotes escaped.
 LARGEST = 1024 * 1024 - 16 * 1024
+OWN_KEYS = "own-keys"  # after the estate's prefix: the policy to sign with one's own keys in HSM tokens
 SUBJECT_KINDS = ("bot", "device", "staff", "trader")
 
 
@@ -53,6 +54,19 @@ def starting(*segments: str) -> str:
     return f"{exact(*segments)}*"
 
 
+def each(*segments: str, then: str = "") -> str:
+    """One more segment, whatever it is, and then perhaps another: `keys/+`, `keys/+/config`."""
+    return f"{exact(*segments)}/+" + (f"/{exact(then)}" if then else "")
+
+
+def own_policies(estate: Estate) -> tuple[str, ...]:
+    """The shared policies that give whoever carries them what is theirs by name. Bootstrap lays them.
+
+    Any subject may be given any of them: what they allow depends on the name of the entity alone.
+    """
+    return (f"{estate.prefix}{OWN_KEYS}",) if estate.spec.hsm_tokens else ()
+
+
 def spell(value: Any) -> str:
     """A field's value as the text that `allowed_parameters` can compare: `True` -> `true`, lists comma-joined."""
     if isinstance(value, bool):
@@ -65,9 +79,9 @@ def spell(value: Any) -> str:
 def grant_document(estate: Estate, combinations: Combinations) -> Mapping[str, Any]:
     """Which entities the grant login may write, and which sets of Roles it may put on them, kind by kind.
 
-    `combinations` are sets of Role names, to which all subsets are added. What else that login may do does not
-    depend on the manifests and stands in a policy of its own (`runners.issue`). Raises `InvalidInput` when there
-    are more of them than one policy can hold.
+    `combinations` are sets of Role names, to which all subsets are added, each with any of the shared policies
+    over one's own things besides. What else that login may do does not depend on the manifests and stands in a
+    policy of its own (`runners.issue`). Raises `InvalidInput` when there are more than one policy can hold.
     """
     rules: dict[str, Rule] = {}
     left = LARGEST
@@ -95,8 +109,9 @@ def policy_lists(estate: Estate, combinations: Iterable[Iterable[str]], most: in
     """
     every: set[str] = {""}
     size = 0
+    own = own_policies(estate)
     for number, roles in enumerate(combinations, 1):
-        names = sorted({_parts(f"{estate.prefix}role-{role}")[0] for role in roles})
+        names = sorted({*(_parts(f"{estate.prefix}role-{role}")[0] for role in roles), *own})
         new = {",".join(part) for count in range(len(names) + 1) for part in choose(names, count)} - every
         size += _stored(new)
         every |= new

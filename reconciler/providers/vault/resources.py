@@ -88,13 +88,19 @@ def grant_policy(estate: Estate, combinations: Combinations) -> Resource:
     return Resource(GRANT_ADDRESS, None, fields)
 
 
-def entity(estate: Estate, subject: SubjectRef, roles: Iterable[str], person: str = "") -> Resource:
-    """The identity entity of one active subject. `roles` are Role names, `person` the personId if there is one."""
+def entity(
+    estate: Estate, subject: SubjectRef, roles: Iterable[str], person: str = "", own: Iterable[str] = ()
+) -> Resource:
+    """The identity entity of one active subject. `roles` are Role names, `person` the personId if there is one.
+
+    `own` are the shared policies over one's own things that it needs besides, by suffix (`own-keys`).
+    """
+    policies = {role_policy_name(estate, role) for role in roles} | {f"{estate.prefix}{name}" for name in own}
     fields: dict[str, Value] = {
         "name": entity_name(estate, subject),
         "estate": estate.name,
         "subject": str(subject),
-        "policies": sorted({role_policy_name(estate, role) for role in roles}),
+        "policies": sorted(policies),
         "aliases": [f"{estate.mounts.cert}:{subject.principal}"],
         "disabled": False,
         "state": "active",

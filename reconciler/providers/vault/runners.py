@@ -10,9 +10,11 @@ from collections.abc import Mapping
 
 from reconciler.model.estate import Estate
 from reconciler.providers.vault.policies import (
+    OWN_KEYS,
     SUBJECT_KINDS,
     Rule,
     Rules,
+    each,
     entity_paths,
     exact,
     rule,
@@ -23,6 +25,7 @@ from reconciler.providers.vault.policies import (
 from reconciler.providers.vault.resources import PINNED_LOGIN
 
 PROBE = "idac-probe"  # PKI role, cert-auth role and alias of the tool's own probe
+KEY_TYPES = ("ecdsa-p256", "ecdsa-p384", "rsa-2048", "rsa-3072", "rsa-4096")  # of the transit engine
 # AppRole -> suffixes of the policies its tokens carry
 POLICIES: Mapping[str, tuple[str, ...]] = {
     "plan": ("plan",),
@@ -45,6 +48,22 @@ def documents(estate: Estate, *, accessor: str, authority: str) -> Mapping[str, 
         "contain": _merge(read, _own_token(), contain(estate)),
         "issue": _merge(read, _own_token(), issue(estate, accessor, authority)),
         "govern": _merge(read, _own_token(), govern(estate)),
+        **own(estate),
+    }
+
+
+def own(estate: Estate) -> Mapping[str, Rules]:
+    """What subjects may do with what is theirs by name, by suffix of the shared policy.
+
+    A key's name begins with its entity's and a dot, which no name holds. Sign, and nothing else: not read, export,
+    configure or delete.
+    """
+    if not estate.spec.hsm_tokens:
+        return {}
+    mounts = [estate.hsm_mount(token.name) for token in estate.spec.hsm_tokens]
+    # No name of ours is pasted in: the server puts in the name of whoever asks.
+    return {
+        OWN_KEYS: {f"{exact(mount, 'sign')}/{{{{identity.entity.name}}}}.*": rule("update") for mount in mounts}
     }
 
 
@@ -73,6 +92,10 @@ def reading(estate: Estate) -> Rules:
     rules |= {exact(path): rule("read") for path in single}
     rules |= {under(path): rule("read") for path in trees}
     rules |= {under(kv, tree): rule("read", "list") for tree in ("data", "metadata", "detailed-metadata")}
+    for token in estate.spec.hsm_tokens:  # public keys and posture; a private one is in no answer of these
+        mount = estate.hsm_mount(token.name)
+        rules |= {exact(mount, "keys"): rule("list"), exact(mount, "keys") + "/": rule("list")}
+        rules |= {each(mount, "keys"): rule("read"), exact(mount, "config/keys"): rule("read")}
     return rules | {path: rule("read") for path in entity_paths(estate)}
 
 
@@ -101,7 +124,38 @@ def contain(estate: Estate) -> Rules:
     }
     rules |= {exact(kv, kind, "lock"): note for kind in ("data", "metadata")}
     rules |= {under(kv, "metadata/certificates"): rule("delete")}
+    for token in estate.spec.hsm_tokens:
+        rules |= _ending_keys(estate.hsm_mount(token.name))
     return rules
+
+
+def _ending_keys(mount: str) -> Rules:
+    """Deactivate, retire and destroy keys: never make one, sign with one, or make one exportable."""
+    least = {"deletion_allowed": ("true",), "min_decryption_version": (), "min_encryption_version": ()}
+    return {
+        each(mount, "keys"): rule("delete"),
+        each(mount, "keys", then="soft-delete"): rule("delete"),
+        each(mount, "keys", then="config"): rule("update", only=least),
+        each(mount, "keys", then="trim"): rule("update", only={"min_available_version": ()}),
+    }
+
+
+def _making_keys(mount: str) -> Rules:
+    """Make and renew keys that can never leave, and have them sign certificate requests: nothing else."""
+    made = {
+        "type": KEY_TYPES,
+        "exportable": ("false",),
+        "allow_plaintext_backup": ("false",),
+        "derived": ("false",),
+    }
+    mended = {"deletion_allowed": ("false",), "auto_rotate_period": ("0",)}
+    return {
+        each(mount, "keys"): rule("create", "update", only=made, need=made),
+        each(mount, "keys", then="rotate"): rule("update"),
+        each(mount, "keys", then="csr"): rule("update", only={"version": ()}),
+        each(mount, "keys", then="soft-delete-restore"): rule("update"),
+        each(mount, "keys", then="config"): rule("update", only=mended),
+    }
 
 
 def issue(estate: Estate, accessor: str, authority: str) -> Rules:
@@ -135,6 +189,8 @@ def issue(estate: Estate, accessor: str, authority: str) -> Rules:
     written = ("certificates", "plans", "releases")
     rules |= {under(kv, kind, tree): note for kind in ("data", "metadata") for tree in written}
     rules |= {exact(kv, kind, "lock"): note for kind in ("data", "metadata")}
+    for token in estate.spec.hsm_tokens:
+        rules |= _making_keys(estate.hsm_mount(token.name))
     return rules
 
 
