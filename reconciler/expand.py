@@ -156,7 +156,7 @@ def _shared_keys(
     for resource in resources:
         if resource.type == "ca.certificate" and resource.subject is not None:
             expanded.add(resource.subject)
-            if not resource.facts["key"]:  # a token's key is nobody else's: its name says whose it is
+            if not resource.facts.get("key"):  # a token's key is nobody else's: its name says whose it is
                 holders[resource.fields["spki"]].append((resource.subject, resource.address.rsplit("/", 1)[-1]))
     for manifest in tree.manifests:
         if isinstance(manifest.spec, SubjectSpec) and manifest.ref not in expanded:

@@ -28,7 +28,7 @@ class Credentials:
     def converge(self, certificate: Resource, there: Resource | None) -> Iterator[Change]:
         """Changes to a certificate, and to its key: a key whose token does not answer stays as it is."""
         after = resolve(certificate.fields, self.actual, there)
-        key = self.wanted.get(certificate.facts["key"])
+        key = self.wanted.get(certificate.facts.get("key", ""))
         if key is None or not answered(self.actual, key.address):
             yield from self._certify(certificate, after, there)
             return

@@ -154,7 +154,7 @@ def _give(
     routine: bool = False,
 ) -> Change:
     before: Mapping[str, object] | None = None
-    after: Mapping[str, object] = dict(desired.fields)
+    after: Mapping[str, object] = {**desired.fields, "custody": desired.facts["custody"]}
     if actual is not None:
         before, after = differing(actual.fields, desired.fields)
         before = {**before, "spki": actual.facts["spki"]}

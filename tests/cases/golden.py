@@ -35,9 +35,10 @@ def cases() -> Iterator[Path]:
 
 def outcome(case: Path, root: Path) -> dict[str, Any]:
     """What loading, checking and expanding a case gives; `root` is an empty directory to do it in."""
-    shutil.copytree(case, root / "manifests", ignore=shutil.ignore_patterns("expected.json"))
+    shutil.copytree(case, root / "manifests", ignore=shutil.ignore_patterns("expected.json", "idac.yaml"))
     shutil.copytree(HERE / "csr", root / "csr")
-    (root / "idac.yaml").write_text(CONFIGURATION)
+    own = case / "idac.yaml"  # of a case that is about the estate's configuration too
+    (root / "idac.yaml").write_text(own.read_text() if own.exists() else CONFIGURATION)
     estate = load_estate(root / "idac.yaml")
     tree = load(estate)
     desired = expand(tree, estate, TODAY)

@@ -59,10 +59,10 @@ def each(*segments: str, then: str = "") -> str:
     return f"{exact(*segments)}/+" + (f"/{exact(then)}" if then else "")
 
 
-def own_policies(estate: Estate) -> tuple[str, ...]:
-    """The shared policies that give whoever carries them what is theirs by name. Bootstrap lays them.
+def own_policies(estate: Estate, kind: str) -> tuple[str, ...]:
+    """The shared policies that give a subject of that kind what is theirs by name. Bootstrap lays them.
 
-    Any subject may be given any of them: what they allow depends on the name of the entity alone.
+    Each of them may go with any roles: what they allow depends on the name of the entity alone.
     """
     return (f"{estate.prefix}{OWN_KEYS}",) if estate.spec.hsm_tokens else ()
 
@@ -86,7 +86,7 @@ def grant_document(estate: Estate, combinations: Combinations) -> Mapping[str, A
     rules: dict[str, Rule] = {}
     left = LARGEST
     for kind in SUBJECT_KINDS:
-        lists = policy_lists(estate, combinations.get(kind, ()), most=left)
+        lists = policy_lists(estate, combinations.get(kind, ()), own_policies(estate, kind), most=left)
         left -= _stored(lists)
         only = {"policies": lists, "metadata": (), "disabled": ("true", "false")}
         rules[_entities(estate, kind)] = rule("create", "read", "update", only=only)
@@ -102,14 +102,15 @@ def _entities(estate: Estate, kind: str) -> str:
     return starting("identity/entity/name", f"{estate.prefix}{kind}.")
 
 
-def policy_lists(estate: Estate, combinations: Iterable[Iterable[str]], most: int = LARGEST) -> list[str]:
+def policy_lists(
+    estate: Estate, combinations: Iterable[Iterable[str]], own: Iterable[str] = (), *, most: int = LARGEST
+) -> list[str]:
     """Every value that an entity's `policies` may be written with: sorted, comma-joined policy names.
 
-    Raises `InvalidInput` when they take more than `most` bytes.
+    `own` are policies that may go with each combination. Raises `InvalidInput` when they take over `most` bytes.
     """
     every: set[str] = {""}
     size = 0
-    own = own_policies(estate)
     for number, roles in enumerate(combinations, 1):
         names = sorted({*(_parts(f"{estate.prefix}role-{role}")[0] for role in roles), *own})
         new = {",".join(part) for count in range(len(names) + 1) for part in choose(names, count)} - every

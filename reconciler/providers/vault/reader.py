@@ -22,7 +22,7 @@ from reconciler.providers.vault.ownership import (
     login,
     taken_away,
 )
-from reconciler.providers.vault.policies import own_policies
+from reconciler.providers.vault.policies import SUBJECT_KINDS, own_policies
 from reconciler.providers.vault.resources import GRANT_ADDRESS
 from reconciler.providers.vault.runners import POLICIES, PROBE
 from reconciler.providers.vault.seen import Shared, entity_at, entity_fields, login_fields, policy_fields
@@ -185,7 +185,7 @@ class VaultReader:
         prefix = self._estate.prefix
         addresses = {f"{prefix}grant": GRANT_ADDRESS}
         runners = {f"{prefix}{suffix}" for suffixes in POLICIES.values() for suffix in suffixes}
-        runners |= {*own_policies(self._estate)}
+        runners |= {name for kind in SUBJECT_KINDS for name in own_policies(self._estate, kind)}
         others: list[str] = []
         for name in self._client.list("sys/policies/acl").keys:
             if name.startswith(f"{prefix}role-"):

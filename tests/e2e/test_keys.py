@@ -1,0 +1,108 @@
+"""Keys in an HSM token, from end to end: made, certified, used by their holder, deactivated, destroyed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.firm import Firm
+from tests.keys import Key, delivered, keyed, sign, spki, verified
+from tests.openbao import Server
+
+SUSPENDED = {"start": "2024-02-01", "status": "suspended"}
+ACTIVE = {"start": "2024-02-01", "status": "active"}
+
+
+@pytest.fixture
+def firm(openbao: Server, tmp_path: Path) -> Firm:
+    """A firm with one token."""
+    return keyed(openbao, tmp_path)
+
+
+def proofs(result: dict[str, list[dict[str, str]]]) -> dict[str, str]:
+    return {p["system"]: f"{p['status']}: {p['detail']}" for p in result["proofs"]}
+
+
+def test_a_trader_signs_with_a_key_that_nobody_has_ever_held(firm: Firm, tmp_path: Path) -> None:
+    firm.trader("anna", credentials=["mtls", "signing"])
+    firm.trader("bob", credentials=["mtls", "signing"])
+    firm.trader("carl")
+    plan = firm.idac("plan", code=0).out
+    assert "spki = (known after apply: hsm.key/trader/anna/signing/trade#spki)" in plan
+    assert "custody = transit (software, non-exportable)" in plan
+    firm.apply()
+    firm.idac("plan", "--detailed-exitcode", code=0)
+    anna = Key(firm, "anna")
+    assert delivered(firm, "anna").spki == spki(anna.public["1"])
+    status, signature = sign(firm, "anna")
+    assert status == 200
+    assert verified(firm, "anna", signature, tmp_path)
+    assert not verified(firm, "bob", signature, tmp_path)
+    assert sign(firm, "anna", of="bob")[0] == 403
+    assert sign(firm, "carl")[0] == sign(firm, "carl", of="anna")[0] == 403
+
+
+def test_a_holder_can_sign_and_nothing_else(firm: Firm) -> None:
+    firm.trader("anna", credentials=["mtls", "signing"])
+    firm.apply()
+    anna, holder = Key(firm, "anna"), firm.holder("anna")
+    assert holder.login() == 200
+    mount, name = anna.path.split("/keys/")
+    tried = [
+        ("GET", anna.path, None),
+        ("GET", f"{mount}/export/signing-key/{name}", None),
+        ("GET", f"{mount}/backup/{name}", None),
+        ("LIST", f"{mount}/keys", None),
+        ("POST", anna.path, {"type": "ecdsa-p256"}),
+        ("POST", f"{anna.path}/config", {"exportable": True}),
+        ("POST", f"{anna.path}/rotate", {}),
+        ("POST", f"{anna.path}/csr", {}),
+        ("POST", f"{anna.path}/set-certificate", {"certificate_chain": "x"}),
+        ("DELETE", f"{anna.path}/soft-delete", None),
+        ("DELETE", anna.path, None),
+        ("POST", f"{mount}/sign/{name.removesuffix('.signing')}", {"input": "eA=="}),
+        ("POST", f"{mount}/verify/{name}", {"input": "eA=="}),
+    ]
+    assert [(method, path) for method, path, body in tried if holder.call(method, path, body)[0] != 403] == []
+
+
+def test_a_suspended_holder_cannot_sign_returns_to_the_same_key_and_leaves_it_destroyed(firm: Firm) -> None:
+    firm.trader("anna", credentials=["mtls", "signing"])
+    firm.apply()
+    anna = Key(firm, "anna")
+    public = anna.public
+    firm.change("anna", employment=SUSPENDED)
+    result = firm.apply()
+    assert proofs(result)["hsm.trade"] == "proved: no key signs"
+    refused = firm.admin.call("POST", anna.signs, {"input": "eA=="})
+    assert (refused.status, "soft-deleted" in refused.errors) == (500, True)  # not even to root
+    assert firm.plan()["changes"] == []
+
+    firm.change("anna", employment=ACTIVE)
+    firm.apply()
+    assert sign(firm, "anna")[0] == 200
+    assert anna.public == public
+    assert delivered(firm, "anna").spki == spki(public["1"])
+
+    firm.change("anna", employment=SUSPENDED)
+    firm.apply()
+    firm.leave("anna")
+    result = firm.apply()
+    assert proofs(result)["hsm.trade"] == "proved: no key is there"
+    assert anna.read().status == 404
+    assert firm.plan()["changes"] == []
+
+
+def test_a_key_that_a_killed_run_left_is_adopted(firm: Firm) -> None:
+    firm.trader("anna", credentials=["mtls", "signing"])
+    anna = Key(firm, "anna")
+    made = {"type": "ecdsa-p256", "exportable": False}
+    firm.admin.ok("POST", anna.path, made)
+    public = anna.public
+    plan = firm.plan()
+    assert not [c for c in plan["changes"] if c["address"].startswith("hsm.")]
+    firm.apply()
+    assert anna.public == public
+    assert delivered(firm, "anna").spki == spki(public["1"])
+    assert firm.plan()["changes"] == []
