@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from reconciler.model.estate import Estate
+from reconciler.model.manifest import SubjectRef
 from reconciler.model.resource import Observation
-from reconciler.providers.hsm.backend import Token
+from reconciler.providers.hsm.backend import StoredKey, Token
 from reconciler.providers.hsm.bootstrap import undermined
+from reconciler.providers.hsm.resources import prefix
 from reconciler.providers.hsm.seen import resource
 from reconciler.providers.protocol import Client
 
@@ -19,8 +23,16 @@ class HsmReader:
 
     def observe(self) -> Observation:
         """Every key of the token. All of them are ours: bootstrap made the token for this estate alone."""
+        return self._seen(self._token.keys())
+
+    def observe_subject(self, subject: SubjectRef) -> Observation:
+        """The keys that bear the subject's name."""
+        names = self._token.names(prefix(self._estate, subject))
+        return self._seen(key for name in names if (key := self._token.read(name)) is not None)
+
+    def _seen(self, keys: Iterable[StoredKey]) -> Observation:
         identity = self._token.identity()
-        found = tuple(resource(self._estate, self._token, key) for key in self._token.keys())
+        found = tuple(resource(self._estate, self._token, key) for key in keys)
         return Observation(found, target={self.name: identity})
 
 
@@ -35,3 +47,7 @@ class MountsReader:
     def observe(self) -> Observation:
         """Findings alone."""
         return Observation(foreign=tuple(undermined(self._client, self._estate)))
+
+    def observe_subject(self, subject: SubjectRef) -> Observation:
+        """Nothing: no engine is a subject's."""
+        return Observation()
