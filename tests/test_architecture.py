@@ -58,7 +58,8 @@ ARROWS: dict[str, set[str]] = {
     "review": set(),
     "barrier": {"diff"},  # whom a hold follows to is one question, before a run and during it
     "apply": {"providers/protocol"},
-    "render": {"canonical"},
+    "portrait": {"diff", "kinds"},  # what differs is one question, in a plan and in a portrait
+    "render": {"canonical", "portrait"},
     "ledger": {"canonical", "x509", "clock"},
     "pipeline": {
         "load", "expand", "observe", "diff", "rules", "plan", "review", "apply", "barrier", "ledger",
@@ -66,8 +67,8 @@ ARROWS: dict[str, set[str]] = {
     },
     "emergency": {"pipeline", "expand", "observe", "diff", "rules", "plan", "providers/protocol"},
     "cli": {
-        "pipeline", "emergency", "render", "ledger", "providers/registry", "providers/protocol", "load",
-        "canonical", "kinds", "review", "clock",
+        "pipeline", "emergency", "portrait", "render", "ledger", "providers/registry", "providers/protocol",
+        "load", "canonical", "kinds", "review", "clock",
         "x509",  # the demo plays the trader, who has a key of their own
     },
 }  # fmt: skip

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from reconciler.cli import holding, streams
+from reconciler.cli import holding, seeing, streams
 from reconciler.cli.context import Context, Format
 from reconciler.errors import IdacError
 
@@ -105,6 +105,7 @@ def apply(
 
 
 holding.register(app)
+seeing.register(app)
 
 
 @app.command()

@@ -35,12 +35,13 @@ def hold_lines(plan: Plan, paint: Paint) -> Iterator[str]:
     if plan.holds:
         yield from ["", paint("bold", "On hold — contained, and granted nothing until released")]
         for hold in plan.holds:
-            yield from ["", f"  {paint('magenta', '!')} {paint('bold', safe(hold.subject))} {_since(hold)}"]
+            yield from ["", f"  {paint('magenta', '!')} {paint('bold', safe(hold.subject))} {since(hold)}"]
             yield paint("dim", f'      idac release {safe(hold.subject)} --reason "…" --out release.json')
 
 
-def _since(hold: Hold) -> str:
+def since(hold: Hold) -> str:
+    """Since when, why, and by whom."""
     who = hold.by if hold.by.startswith("operator ") else f"run {hold.by}"
     by = f", put on hold by {safe(who)}" if hold.by else ""
-    since = f"since {safe(hold.at)}" if hold.at else "since nobody knows when"
-    return f"{since}: {safe(hold.reason) or 'no reason is written down'}{by}"
+    when = f"since {safe(hold.at)}" if hold.at else "since nobody knows when"
+    return f"{when}: {safe(hold.reason) or 'no reason is written down'}{by}"

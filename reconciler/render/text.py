@@ -15,6 +15,7 @@ from reconciler.render.paint import Paint, painter
 from reconciler.render.policies import document_lines, role_words
 from reconciler.render.safe import safe
 from reconciler.render.standing import hold_lines, unchanged_line
+from reconciler.render.values import value_words
 
 SIGNS = {"create": "+", "update": "~", "rotate": "±", "revoke": "×", "delete": "-", "hold": "!", "release": "○"}
 COLOURS = {"+": "green", "~": "yellow", "±": "yellow", "×": "red", "-": "red", "!": "magenta", "○": "green"}
@@ -121,24 +122,13 @@ def _field_lines(name: str, before: Mapping[str, Any], after: Mapping[str, Any],
     if old == new or (new in (None, "", [], False) and change.action == "create"):
         return
     if change.action == "create":
-        yield f"      {name} = {_value(new)}"
+        yield f"      {name} = {value_words(new)}"
     elif name in after and name in before:
-        yield f"      {name}: {_value(old)} → {_value(new)}"
+        yield f"      {name}: {value_words(old)} → {value_words(new)}"
     elif name in after:
-        yield f"      {name} → {_value(new)}"
+        yield f"      {name} → {value_words(new)}"
     else:
-        yield f"      {name}: {_value(old)}"
-
-
-def _value(value: Any, limit: int = 96) -> str:
-    if isinstance(value, dict) and value.keys() == {"ref"}:
-        return f"(known after apply: {safe(value['ref'])})"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(_value(v) for v in value) + "]"
-    text = safe("none" if value is None else value)
-    return text if len(text) <= limit else f"{text[: limit - 1]}…"
+        yield f"      {name}: {value_words(old)}"
 
 
 def _totals(plan: Plan) -> str:
