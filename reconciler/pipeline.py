@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.apply import Execution, Hands, apply
 from reconciler.barrier import Barrier
-from reconciler.diff import diff, lift, thaw
+from reconciler.diff import diff, lift, routine_part, thaw
 from reconciler.errors import Refused
 from reconciler.expand import expand
 from reconciler.model.estate import Estate
@@ -97,6 +97,19 @@ def make_plan(estate: Estate, wanted: Wanted, readers: Sequence[Reader], now: da
     findings += aftermath(changes, desired, actual)
     guards = judge(changes, desired, actual, estate, tree, findings)
     return Sight(plan(changes, actual, estate, tree, findings, guards), actual, desired)
+
+
+def only_routine(estate: Estate, wanted: Wanted, whole: Sight, now: datetime) -> Sight:
+    """Of that plan what policy allows without review, as a plan of its own.
+
+    It is judged as what it is: how much the rest would remove or issue stands in nobody's way here.
+    """
+    desired, actual, fresh = whole.desired, whole.actual, whole.plan
+    part = routine_part((*fresh.changes, *fresh.routine), desired.resources.get("ca.crl"), actual, now)
+    judged = judge(part, desired, actual, estate, wanted.tree, fresh.findings)
+    guards = tuple(guard for guard in judged if guard.code != "G01")  # it counts what is not done here
+    scope = {"routine": True}
+    return Sight(plan(part, actual, estate, wanted.tree, fresh.findings, guards, scope), actual, desired)
 
 
 def plan_release(

@@ -40,7 +40,7 @@ def plan(
         policy_document=estate.policy_document,
         configuration=estate.configuration_digest,
         changes=reviewed,
-        routine=routine[: estate.spec.policy.routine_cap],
+        routine=_capped(routine, estate.spec.policy.routine_cap),
         unmanaged=actual.unmanaged,
         findings=tuple(findings),
         guards=tuple(guards),
@@ -48,3 +48,9 @@ def plan(
         holds=tuple(hold for _, hold in sorted(actual.holds.items())),
     )
     return replace(made, digest=canonical_digest(made.digested))
+
+
+def _capped(routine: Sequence[Change], cap: int) -> tuple[Change, ...]:
+    """The first of them, and the refresh of the revocation lists, without which a revocation is not done."""
+    counted = [c for c in routine if c.type != "ca.crl"][:cap]
+    return tuple(c for c in routine if c.type == "ca.crl" or c in counted)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -62,11 +61,6 @@ def require_allowed(fresh: Plan) -> None:
             f"{by_name[0].code}: {by_name[0].message}",
             remedy="plan again once that is settled; nothing was changed",
         )
-
-
-def without_review(fresh: Plan) -> Plan:
-    """Only the routine part: renewals and refreshes that policy allows without anybody's approval."""
-    return replace(fresh, changes=())
 
 
 def since_review(reviewed: Document, fresh: Plan) -> tuple[str, ...]:

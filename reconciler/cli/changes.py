@@ -25,7 +25,7 @@ from reconciler.model.manifest import SubjectRef, Tree
 from reconciler.model.plan import Plan, PlanTicket
 from reconciler.model.record import Purpose, RecordRef, Run, RunResult
 from reconciler.model.resource import ESTATE
-from reconciler.pipeline import Sight, Wanted, Workshop, apply_plan, make_plan, plan_release, want
+from reconciler.pipeline import Sight, Wanted, Workshop, apply_plan, make_plan, only_routine, plan_release, want
 from reconciler.providers.protocol import Connection
 from reconciler.render.document import plan_document, read_plan, result_document
 from reconciler.render.text import outcome_text, plan_text
@@ -46,10 +46,12 @@ def plan(context: Context, *, out: str, detailed: bool) -> int:
     return code
 
 
-def apply(context: Context, *, reviewed: str, auto_approve: bool) -> int:
+def apply(context: Context, *, reviewed: str, auto_approve: bool, routine: bool = False) -> int:
     """Plan afresh, hold it against what was reviewed, carry it out and record it."""
-    if bool(reviewed) == auto_approve:
-        raise Usage("apply takes either --plan FILE or --auto-approve")
+    if [bool(reviewed), auto_approve, routine].count(True) != 1:
+        raise Usage("apply takes one of --plan FILE, --auto-approve and --routine")
+    if routine:
+        return _apply_routine(context)
     stored = read_plan(_read(reviewed), reviewed) if reviewed else None
     estate = context.estate()
     if auto_approve:
@@ -65,6 +67,21 @@ def apply(context: Context, *, reviewed: str, auto_approve: bool) -> int:
             print_plan(context, sight.plan, None)
         unreviewed = since_review(stored, sight.plan) if stored is not None else ()
         result = _carry_out(context, estate, sight, ticket, connection, "apply", unreviewed)
+    return _code(result, wanted.tree)
+
+
+def _apply_routine(context: Context) -> int:
+    """What policy allows without review; the rest is shown as left."""
+    estate = context.estate()
+    wanted = _want(context, estate)
+    with context.connection(estate) as connection:
+        whole = _look(context, estate, wanted, connection)
+        sight = only_routine(estate, wanted, whole, now())
+        if not context.json:
+            print_plan(context, sight.plan, None)
+        result = _carry_out(context, estate, sight, new_ticket(estate), connection, "routine")
+    if left := len(whole.plan.changes):
+        context.say(f"{left} changes need a review, and were left: `idac plan` shows them")
     return _code(result, wanted.tree)
 
 

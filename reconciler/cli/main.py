@@ -97,11 +97,14 @@ def apply(
     auto_approve: Annotated[
         bool, typer.Option("--auto-approve", help="Plan and apply in one run, where the policy allows it")
     ] = False,
+    routine: Annotated[
+        bool, typer.Option("--routine", help="Only what policy allows without review: renewals, ended overlaps")
+    ] = False,
 ) -> None:
     """Carry out a plan, prove what was revoked, sign a record."""
     from reconciler.cli import changes
 
-    raise typer.Exit(changes.apply(ctx.obj, reviewed=reviewed, auto_approve=auto_approve))
+    raise typer.Exit(changes.apply(ctx.obj, reviewed=reviewed, auto_approve=auto_approve, routine=routine))
 
 
 holding.register(app)

@@ -14,9 +14,9 @@ from reconciler.errors import InvalidInput, Refused, Stale
 from reconciler.model.manifest import Finding
 from reconciler.model.plan import Guard, Plan, PlanTicket
 from reconciler.render.document import plan_document, read_plan
-from reconciler.review import require_allowed, require_same, since_review, without_review
+from reconciler.review import require_allowed, require_same, since_review
 from tests.unit.test_plan import joiners_and_leaver, make
-from tests.unit.world import NOW, actual, stamp
+from tests.unit.world import NOW, stamp
 
 TICKET = PlanTicket("id-1", stamp(NOW), stamp(NOW + timedelta(hours=1)))
 
@@ -168,8 +168,3 @@ def test_routine_changes_that_no_reviewer_was_shown_are_named() -> None:
     assert since_review(shown, fresh) == (f"{due[1].action} {due[1].address}",)
     assert since_review(plan_document(fresh, TICKET), fresh) == ()
     assert len(since_review({**shown, "routine": 7}, fresh)) == 2
-
-
-def test_a_routine_run_does_nothing_that_needs_review() -> None:
-    assert without_review(FRESH).changes == ()
-    assert actual([]).resources
