@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from reconciler.cli.context import Context
+from reconciler.model.delivery import Delivery
 from reconciler.model.estate import Estate
+from reconciler.model.manifest import SubjectRef
 from reconciler.model.resource import Hold
 from reconciler.providers.protocol import AnswerHook, CallHook, Connection, Prover, Reader, RunLock, Writer
 from tests.firm import Firm
@@ -42,6 +44,9 @@ class Deadly:
 
     def holds(self) -> Sequence[Hold]:
         return self.inner.holds()
+
+    def delivery(self, subject: SubjectRef, credential: str) -> Delivery:
+        return self.inner.delivery(subject, credential)
 
     def use_plan(self, plan_id: str, run_id: str) -> None:
         self.inner.use_plan(plan_id, run_id)

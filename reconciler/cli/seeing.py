@@ -10,6 +10,9 @@ import typer
 def register(app: typer.Typer) -> None:
     """Name the commands."""
     app.command()(show)
+    cert = typer.Typer(help="Certificates as they were delivered.", no_args_is_help=True)
+    cert.command("get")(cert_get)
+    app.add_typer(cert, name="cert")
 
 
 def show(
@@ -20,3 +23,13 @@ def show(
     from reconciler.cli import show as command
 
     raise typer.Exit(command.show(ctx.obj, subject=subject))
+
+
+def cert_get(
+    ctx: typer.Context,
+    credential: Annotated[str, typer.Argument(metavar="KIND/NAME/CREDENTIAL", help="Such as trader/jdoe/mtls")],
+) -> None:
+    """Print a credential's certificate chain as PEM, if it is good."""
+    from reconciler.cli import cert
+
+    raise typer.Exit(cert.get(ctx.obj, credential=credential))

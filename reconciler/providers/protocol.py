@@ -8,6 +8,7 @@ from typing import Any, Literal, Protocol, Self
 
 from reconciler.errors import Rejected
 from reconciler.model.change import Change
+from reconciler.model.delivery import Delivery
 from reconciler.model.manifest import Finding, SubjectRef
 from reconciler.model.outcome import Proof
 from reconciler.model.resource import Address, Fields, Hold, Observation, Resource
@@ -168,6 +169,10 @@ class Connection(Protocol):
 
     def holds(self) -> Sequence[Hold]:
         """The holds as they stand now, as planner. Raises a `TargetError` when they cannot be read."""
+        ...
+
+    def delivery(self, subject: SubjectRef, credential: str) -> Delivery:
+        """A credential's certificate as delivered. Raises `InvalidInput` for none, `Refused` if altered."""
         ...
 
     def use_plan(self, plan_id: str, run_id: str) -> None:

@@ -8,10 +8,13 @@ from typing import Self
 
 from reconciler.clock import stamp
 from reconciler.errors import InvalidInput
+from reconciler.model.delivery import Delivery
 from reconciler.model.estate import Estate
+from reconciler.model.manifest import SubjectRef
 from reconciler.model.resource import Hold
 from reconciler.model.secret import Secret
 from reconciler.providers.ca.bootstrap import bootstrap_ca
+from reconciler.providers.ca.delivery import delivery
 from reconciler.providers.ca.prover import CaProver
 from reconciler.providers.ca.reader import CaReader
 from reconciler.providers.ca.writer import CaWriter
@@ -105,6 +108,10 @@ class ServerConnection:
     def holds(self) -> Sequence[Hold]:
         """The holds as they stand now, as planner."""
         return VaultReader(self._logins.client("plan"), self._estate).holds()
+
+    def delivery(self, subject: SubjectRef, credential: str) -> Delivery:
+        """A credential's certificate as delivered."""
+        return delivery(self._logins.client("plan"), self._estate, subject, credential, stamp())
 
     def use_plan(self, plan_id: str, run_id: str) -> None:
         """Note on the server that this plan is being applied. Raises `Stale` if it ever was."""
