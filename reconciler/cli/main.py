@@ -28,9 +28,7 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-records = typer.Typer(help="List, show and verify signed change records.", no_args_is_help=True)
 dev = typer.Typer(help="A real OpenBao on this machine, for trying things out.", no_args_is_help=True)
-app.add_typer(records, name="records")
 app.add_typer(dev, name="dev")
 
 
@@ -58,6 +56,17 @@ def options(
 ) -> None:
     """Say where the estate is and how to print."""
     ctx.obj = Context(config=config, format=format, no_color=no_color, quiet=quiet, verbose=verbose)
+
+
+@app.command()
+def init(
+    ctx: typer.Context,
+    directory: Annotated[str, typer.Argument(metavar="DIR", help="Made where it is not there")],
+) -> None:
+    """Write an estate to begin with, and say how to go on. Overwrites nothing."""
+    from reconciler.cli import init as command
+
+    raise typer.Exit(command.init(ctx.obj, directory=directory))
 
 
 @app.command()
@@ -152,38 +161,6 @@ def dev_status(ctx: typer.Context) -> None:
     from reconciler.cli import server
 
     raise typer.Exit(server.status(ctx.obj))
-
-
-@records.command("list")
-def records_list(ctx: typer.Context) -> None:
-    """One line a record, oldest first."""
-    from reconciler.cli import records as commands
-
-    raise typer.Exit(commands.list_records(ctx.obj))
-
-
-@records.command("show")
-def records_show(
-    ctx: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="RECORD", help="A record's number, or a run id")],
-) -> None:
-    """What one record says. `idac records verify` checks the signatures."""
-    from reconciler.cli import records as commands
-
-    raise typer.Exit(commands.show(ctx.obj, name))
-
-
-@records.command("verify")
-def records_verify(
-    ctx: typer.Context,
-    trust: Annotated[
-        str, typer.Option("--trust", metavar="DIR", help="Your own copy of trust/ [default: the ledger's]")
-    ] = "",
-) -> None:
-    """Check every signature, the chain and the journals. Says what cannot be known without an outside anchor."""
-    from reconciler.cli import records as commands
-
-    raise typer.Exit(commands.verify(ctx.obj, trust))
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""The front door's commands that look at one thing."""
+"""The front door's commands that look at one subject, one certificate, or what was recorded."""
 
 from __future__ import annotations
 
@@ -13,6 +13,10 @@ def register(app: typer.Typer) -> None:
     cert = typer.Typer(help="Certificates as they were delivered.", no_args_is_help=True)
     cert.command("get")(cert_get)
     app.add_typer(cert, name="cert")
+    records = typer.Typer(help="List, show and verify signed change records.", no_args_is_help=True)
+    for name, command in (("list", records_list), ("show", records_show), ("verify", records_verify)):
+        records.command(name)(command)
+    app.add_typer(records, name="records")
 
 
 def show(
@@ -33,3 +37,32 @@ def cert_get(
     from reconciler.cli import cert
 
     raise typer.Exit(cert.get(ctx.obj, credential=credential))
+
+
+def records_list(ctx: typer.Context) -> None:
+    """One line a record, oldest first."""
+    from reconciler.cli import records as commands
+
+    raise typer.Exit(commands.list_records(ctx.obj))
+
+
+def records_show(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="RECORD", help="A record's number, or a run id")],
+) -> None:
+    """What one record says. `idac records verify` checks the signatures."""
+    from reconciler.cli import records as commands
+
+    raise typer.Exit(commands.show(ctx.obj, name))
+
+
+def records_verify(
+    ctx: typer.Context,
+    trust: Annotated[
+        str, typer.Option("--trust", metavar="DIR", help="Your own copy of trust/ [default: the ledger's]")
+    ] = "",
+) -> None:
+    """Check every signature, the chain and the journals. Says what cannot be known without an outside anchor."""
+    from reconciler.cli import records as commands
+
+    raise typer.Exit(commands.verify(ctx.obj, trust))

@@ -1,0 +1,89 @@
+"""`idac init`: an estate to begin with."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Mapping
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+from reconciler.cli.context import Context
+from reconciler.cli.terminal import print_json, print_text
+from reconciler.errors import InvalidInput, Refused
+from reconciler.kinds.schema import json_schema
+
+NAME = "my-firm"  # as the starter's files call it
+EMPTY = ("identities/traders/.gitkeep", "identities/csr/.gitkeep")
+JOIN = (
+    "openssl ecparam -name prime256v1 -genkey -noout -out jdoe.key",
+    "openssl req -new -key jdoe.key -subj /CN=jdoe -out identities/csr/jdoe-mtls.pem",
+    "cp examples/trader.yaml identities/traders/jdoe.yaml",
+    "idac validate",
+)
+APPLY = (
+    "idac dev up",
+    "idac bootstrap",
+    "idac apply --auto-approve",
+    "idac cert get trader/jdoe/mtls > jdoe.pem",
+    "idac show trader/jdoe",
+)
+LEAVE = ("rm identities/traders/jdoe.yaml", "idac apply --auto-approve", "idac dev down")
+
+
+def init(context: Context, *, directory: str) -> int:
+    """Write the starter's files into a directory, all or none, and say how to go on."""
+    place = Path(directory)
+    name = estate_name(place)
+    made = _files(name)
+    there = [path for path in made if (place / path).exists()]
+    if there:
+        raise Refused(
+            f"{place} has {', '.join(there)} already, and nothing is overwritten", remedy="name another directory"
+        )
+    try:
+        for path, text in made.items():
+            (place / path).parent.mkdir(parents=True, exist_ok=True)
+            with open(place / path, "x", encoding="utf-8") as file:
+                file.write(text)
+    except OSError as error:
+        raise InvalidInput(f"cannot write below {place}: {error.strerror}") from None
+    enter = () if place.resolve() == Path.cwd() else (f"cd {shlex.quote(directory)}",)
+    if context.json:
+        commands = [*enter, *JOIN, *APPLY, *LEAVE]
+        print_json({"estate": name, "directory": directory, "files": list(made), "commands": commands})
+        return 0
+    print_text(f"The estate {name} is in {place}: begin with README.md and identities/idac.yaml.\n")
+    _print("A first trader: a key of their own, and a file in git", (*enter, *JOIN))
+    _print("On a server to try things out on (a real OpenBao, on this machine alone)", APPLY)
+    _print("And out again", LEAVE)
+    return 0
+
+
+def estate_name(place: Path) -> str:
+    """A DNS label made of the directory's name; `my-firm` where nothing is left of it."""
+    label = re.sub(r"[^a-z0-9]+", "-", place.resolve().name.lower()).strip("-")[:40].strip("-")
+    return label if label and "role" not in label.split("-") else NAME
+
+
+def _files(name: str) -> Mapping[str, str]:
+    """Path -> text of everything that is written."""
+    found = dict(_texts(files("reconciler") / "starter", ""))
+    found[".gitignore"] = found.pop("gitignore")
+    made = {path: text.replace(NAME, name) for path, text in sorted(found.items())}
+    schema = json.dumps(json_schema(), indent=2) + "\n"
+    return made | {"identities/manifest.schema.json": schema} | dict.fromkeys(EMPTY, "")
+
+
+def _texts(folder: Traversable, prefix: str) -> list[tuple[str, str]]:
+    made: list[tuple[str, str]] = []
+    for entry in folder.iterdir():
+        path = f"{prefix}{entry.name}"
+        made += _texts(entry, f"{path}/") if entry.is_dir() else [(path, entry.read_text(encoding="utf-8"))]
+    return made
+
+
+def _print(title: str, commands: tuple[str, ...]) -> None:
+    print_text(f"\n{title}:\n\n" + "".join(f"    {command}\n" for command in commands))

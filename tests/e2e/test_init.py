@@ -1,0 +1,59 @@
+"""`idac init`: a newcomer does exactly what it prints, on a machine of their own, and it works."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.cli import idac
+
+HERE = Path(__file__).parents[2]
+
+
+def shell(place: Path, *commands: str) -> subprocess.CompletedProcess[str]:
+    """Run commands as somebody would type them, with nothing that leads to another server."""
+    environ = {n: v for n, v in os.environ.items() if not n.startswith(("VAULT_", "BAO_"))}
+    environ |= {"PATH": f"{Path(sys.executable).parent}:{environ['PATH']}", "PYTHONPATH": str(HERE)}
+    script = "set -e\n" + "\n".join(commands)
+    return subprocess.run(
+        ["/bin/sh", "-c", script], cwd=place, env=environ, capture_output=True, text=True, check=False
+    )
+
+
+def test_the_printed_commands_take_a_first_trader_in_and_out_again(tmp_path: Path) -> None:
+    home = tmp_path / "My firm!"
+    made = shell(tmp_path, "idac init 'My firm!'")
+    assert made.returncode == 0, made.stderr
+    commands = [line.strip() for line in made.stdout.splitlines() if line.startswith("    ")]
+    assert commands[0] == "cd 'My firm!'" and commands[-1] == "idac dev down"
+    try:
+        done = shell(tmp_path, *commands)
+    finally:
+        shell(home, "idac dev down")
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    assert "Valid: 3 manifests of estate my-firm, 0 warnings." in done.stdout
+    assert "= ca.certificate/trader/jdoe/mtls  as desired" in done.stdout
+    assert "BEGIN CERTIFICATE" in (home / "jdoe.pem").read_text()
+    assert "trader/jdoe leaves and loses everything" in done.stdout
+    assert "proved       vault.entity" in done.stdout
+    committed = shell(home, "git init -q .", "git add -A", "git ls-files").stdout.split()
+    assert "identities/traders/.gitkeep" in committed
+    assert not [path for path in committed if ".idac" in path or path.endswith(".key")]
+
+
+def test_an_estate_without_people_is_valid_and_nothing_is_ever_overwritten(tmp_path: Path) -> None:
+    home = tmp_path / "acme-role"
+    assert idac(tmp_path, "init", str(home)).code == 0
+    assert "metadata: {name: my-firm}" in (home / "identities/idac.yaml").read_text()
+    assert idac(home / "identities", "validate").code == 0
+    (home / "README.md").write_text("mine")
+    again = idac(tmp_path, "init", str(home))
+    assert again.code == 3 and "README.md" in again.err and "nothing is overwritten" in again.err
+    assert (home / "README.md").read_text() == "mine"
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / ".gitignore").write_text("mine")
+    assert idac(tmp_path, "init", str(other)).code == 3
+    assert [path.name for path in other.iterdir()] == [".gitignore"]
