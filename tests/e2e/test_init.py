@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.cli import idac
 
 HERE = Path(__file__).parents[2]
@@ -22,6 +24,7 @@ def shell(place: Path, *commands: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.long
 def test_the_printed_commands_take_a_first_trader_in_and_out_again(tmp_path: Path) -> None:
     home = tmp_path / "My firm!"
     made = shell(tmp_path, "idac init 'My firm!'")
