@@ -14,8 +14,11 @@ class Metadata(Spec):
     """`metadata`: the name, labels for people, and the name it had before."""
 
     name: Name
+    """Unique within its kind, and for people within the estate."""
     labels: dict[Ident, Text] = Field(default_factory=dict)
+    """Anything that people find helpful. Nothing depends on them."""
     previously: Annotated[tuple[Name, ...], unique] = ()
+    """Former names, the last one at the end: with it a new name is a rename, and not a leaver and a joiner."""
 
 
 class Envelope(Spec):

@@ -17,8 +17,11 @@ class Employment(Spec):
     """From which day to which (both included), and whether the person works now."""
 
     start: Day
+    """The first day of work. Before it the person has nothing."""
     end: Day | None = None
+    """The last day of work. The day after, everything is contained as for a deleted manifest."""
     status: Literal["active", "suspended", "left"] = "active"
+    """`suspended` contains everything and destroys no key; `left` is final, and the file may stay."""
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -43,11 +46,17 @@ class Person(SubjectSpec):
     """The fields that Trader and Staff share. The national identifier itself never stands in git."""
 
     person_id: Ident = Field(alias="personId")
+    """The firm's own number of the person, unique in the estate. Holds follow it."""
     entity_lei: Lei = Field(alias="entityLei")
-    supervisor: Name | None = None  # a Trader or a Staff: one name is one person
+    """Legal entity identifier of the employing firm (ISO 17442)."""
+    supervisor: Name | None = None
+    """Name of a Trader or Staff, who must not have left: one name is one person."""
     employment: Employment
+    """From when to when the person works, and whether now."""
     mfa_tier: Name | None = Field(default=None, alias="mfaTier")
+    """Name of the MfaTier that the person must meet."""
     devices: Annotated[tuple[Name, ...], unique] = ()
+    """Names of the Devices that the person works with."""
 
     @property
     def whose(self) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
+from reconciler.kinds.described import descriptions
 from reconciler.kinds.envelope import Metadata
 from reconciler.kinds.registry import KINDS
 from reconciler.model.estate import EstateSpec
@@ -37,8 +38,33 @@ def json_schema() -> dict[str, Any]:
             "spec": {"type": "object"},
         },
         "allOf": [_branch(name, refs[model]) for name, model in specs.items()],
-        "$defs": _plain(made["$defs"]),
+        "$defs": _described(_plain(made["$defs"]), models),
     }
+
+
+def _described(defs: dict[str, Any], roots: list[type[BaseModel]]) -> dict[str, Any]:
+    """The definitions with what the models say of their fields."""
+    for model in _models(roots):
+        definition = defs[model.__name__]
+        properties = definition.get("properties") or definition["anyOf"][-1]["properties"]  # Key has a short form
+        for name, text in descriptions(model).items():
+            properties[name]["description"] = text
+    return defs
+
+
+def _models(roots: list[type[BaseModel]]) -> set[type[BaseModel]]:
+    """The models and all that their fields are made of."""
+    found: set[type[BaseModel]] = set()
+    left: list[Any] = list(roots)
+    while left:
+        one = left.pop()
+        if isinstance(one, type) and issubclass(one, BaseModel):
+            if one not in found:
+                found.add(one)
+                left += [field.annotation for field in one.model_fields.values()]
+        else:
+            left += get_args(one)
+    return found
 
 
 def _branch(kind: str, spec: Any) -> dict[str, Any]:

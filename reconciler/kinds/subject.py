@@ -21,8 +21,11 @@ class Key(Spec):
     """Where the private key was born: exactly one of a CSR in git, an HSM token, or the workload itself."""
 
     csr: RelativePath | None = None
+    """A certificate request in git, for a key on the holder's own token or TPM."""
     hsm: Name | None = None
+    """Name of one of the estate's hsmTokens, where the key is made and stays."""
     runtime: Literal[True] | None = None
+    """The workload makes its keys, and fetches certificates of minutes, itself. Also written `key: runtime`."""
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
@@ -45,16 +48,23 @@ class Credential(Spec):
     """Something the subject proves itself with."""
 
     name: Name
+    """Unique among the subject's credentials."""
     profile: Name
+    """Name of a CertificateProfile."""
     key: Key
-    overlap: Overlap | None = None  # instead of the estate's; `0s` where the old key was stolen
+    """Where the private key was born: exactly one of these."""
+    overlap: Overlap | None = None
+    """How long a certificate that is replaced stays valid beside its successor, instead of the estate's `overlap`.
+    `0s` where the old key was stolen."""
 
 
 class SubjectSpec(Spec):
     """Base of the specs of subjects: Trader, Staff, Device, Bot."""
 
     roles: Annotated[tuple[Name, ...], unique] = Field(default=(), max_length=MOST_ROLES)
+    """Names of Roles."""
     credentials: tuple[Credential, ...] = Field(default=(), max_length=16)
+    """What it proves itself with."""
 
     @model_validator(mode="after")
     def _credentials_differ(self) -> Self:

@@ -46,7 +46,9 @@ class KeyRule(Spec):
     """Which keys the profile certifies, and where they must have been born."""
 
     algorithm: Algorithm = "ec-p256"
+    """Kind and size of the key; a request with another key is refused."""
     origin: Literal["software", "hardware"] = "software"
+    """`hardware` is issued only where the tool verified that the key is in hardware."""
 
     @property
     def type(self) -> Literal["ec", "rsa"]:
@@ -63,28 +65,40 @@ class Subject(Spec):
     """The subject name besides its common name, which is always the principal (`trader.jdoe`)."""
 
     organization: tuple[NamePart, ...] = Field(default=(), max_length=1)
+    """`O` of the subject name."""
     organizational_units: Annotated[tuple[NamePart, ...], unique] = Field(
         default=(), alias="organizationalUnits", max_length=4
     )
+    """`OU`s of the subject name."""
 
 
 class CertificateProfile(Spec):
     """`spec` of `kind: CertificateProfile`."""
 
     issuer: Literal["issuing"] = "issuing"
+    """The estate's issuing CA."""
     key: KeyRule = KeyRule()
+    """Which keys it certifies."""
     key_usages: Annotated[tuple[KeyUsage, ...], unique] = Field(
         default=("digitalSignature",), alias="keyUsages", min_length=1
     )
+    """Key usages (RFC 5280, 4.2.1.3)."""
     ekus: Annotated[tuple[Eku, ...], unique] = Field(default=("clientAuth",), min_length=1, max_length=8)
+    """Extended key usages (RFC 5280, 4.2.1.12), by name or OID. Without `clientAuth` no login is made."""
     policy_oids: Annotated[tuple[Oid, ...], unique] = Field(default=(), alias="policyOids", max_length=8)
+    """Certificate policies (RFC 5280, 4.2.1.4)."""
     subject: Subject = Subject()
+    """The subject name besides its common name, which is always the principal, such as `trader.jdoe`."""
     subject_kinds: Annotated[tuple[SubjectKind, ...], unique] = Field(
         default=("Trader",), alias="subjectKinds", min_length=1
-    )  # whose names its certificates may carry
+    )
+    """Kinds of subject whose names its certificates may carry."""
     ttl: Duration
+    """How long a certificate is valid."""
     renew_before: Duration = Field(alias="renewBefore")
+    """How long before its end a certificate is renewed."""
     max_key_age: Duration | None = Field(default=None, alias="maxKeyAge")
+    """How long one key may be certified again and again. After that a new one is asked for."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

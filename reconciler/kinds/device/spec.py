@@ -31,16 +31,22 @@ class Tpm(Spec):
     """The device's TPM 2.0: endorsement key, attestation key, and the state its registers should be in."""
 
     ek_sha256: Sha256 = Field(alias="ekSha256")
+    """SHA-256 of the endorsement key's public part."""
     ak_name: TpmName | None = Field(default=None, alias="akName")
+    """Name of the attestation key. With it the device is enrolled."""
     pcr_policy: Ident | None = Field(default=None, alias="pcrPolicy")
+    """The state that its registers should be in, in the firm's own words."""
 
 
 class Attestation(Spec):
     """When somebody last saw that the device is what it claims to be, who saw it, and how long that holds."""
 
     source: Text
+    """Who saw it."""
     at: Day
+    """When."""
     max_age: Duration = Field(alias="maxAge")
+    """How long that holds."""
 
     def holds(self, today: date) -> bool:
         """Whether it is not older than `maxAge` on that day, and not from the future."""
@@ -51,14 +57,21 @@ class Device(SubjectSpec):
     """`spec` of `kind: Device`."""
 
     device_class: Literal["workstation", "jump-host", "hsm-host", "mobile-approver"] = Field(alias="class")
-    owner: Name  # a Trader or Staff
+    """What sort of device it is."""
+    owner: Name
+    """Name of the Trader or Staff who answers for it."""
     serial: Ident
+    """The maker's serial number; one number, one device."""
     status: Literal["active", "suspended", "lost", "retired"] = "active"
+    """A lost or retired device ends as a leaver does."""
     tpm: Tpm | None = None
+    """Its TPM 2.0."""
     hsm_slots: Annotated[tuple[Annotated[StrictInt, Field(ge=0, le=2**32 - 1)], ...], unique] = Field(
         default=(), alias="hsmSlots"
     )
+    """The slots of an `hsm-host` (PKCS#11)."""
     attestation: Attestation | None = None
+    """When somebody last saw that it is what it claims to be. Declared: nothing verifies it yet."""
 
     @model_validator(mode="after")
     def _fits_its_class(self) -> Self:

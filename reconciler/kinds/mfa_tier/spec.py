@@ -28,10 +28,15 @@ class WebAuthn(Spec):
     """Which authenticators count (WebAuthn Level 2, sections 5.4.7 and 6.1)."""
 
     aaguids: Annotated[tuple[Aaguid, ...], unique] = ()
+    """Models of authenticator that count; any, where none is named."""
     attestation: Literal["none", "required"] = "none"
-    backup_eligible: StrictBool = Field(default=True, alias="backupEligible")  # may the key leave its device?
+    """Whether the authenticator must prove its model."""
+    backup_eligible: StrictBool = Field(default=True, alias="backupEligible")
+    """Whether a key may count that can leave its device."""
     user_verification: Literal["preferred", "required"] = Field(default="required", alias="userVerification")
-    algs: Annotated[tuple[StrictInt, ...], unique] = (-7,)  # COSE algorithm identifiers; -7 is ES256
+    """Whether the authenticator must check a PIN or a finger."""
+    algs: Annotated[tuple[StrictInt, ...], unique] = (-7,)
+    """COSE algorithm identifiers; -7 is ES256."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -44,21 +49,27 @@ class NotionalOver(Spec):
     """More than so many whole units of a currency."""
 
     ccy: Currency
+    """Currency of the amount (ISO 4217)."""
     amount: Amount
+    """Whole units."""
 
 
 class When(Spec):
     """What must hold for a step-up; everything said must."""
 
     notional_over: NotionalOver | None = Field(default=None, alias="notionalOver")
+    """The trade is worth more than this."""
     outside: Literal["desk-hours"] | None = None
+    """It happens outside these hours."""
 
 
 class StepUp(Spec):
     """An action that asks for a fresh proof."""
 
     on: Permission
+    """The permission that is about to be used."""
     when: When | None = None
+    """Only then; always, where nothing is said."""
 
 
 class MfaTier(Spec):

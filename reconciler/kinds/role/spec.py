@@ -43,14 +43,18 @@ class VaultPath(Spec):
     """What the role may do below one Vault API path."""
 
     path: VaultPathText
+    """A Vault API path: `+` for one whole segment, `*` as its last character."""
     capabilities: Annotated[tuple[Capability, ...], unique] = Field(min_length=1)
+    """What may be done there, in Vault's words."""
 
 
 class Requires(Spec):
     """What a holder must have. Declared only: the kinds that would hold it to this come later."""
 
     mfa_tier: Name | None = Field(default=None, alias="mfaTier")
+    """Name of the weakest MfaTier that will do."""
     device_attested: StrictBool = Field(default=False, alias="deviceAttested")
+    """Whether one of the holder's devices must have an attestation that holds."""
 
 
 Permission = Annotated[
@@ -62,11 +66,17 @@ class Role(Spec):
     """`spec` of `kind: Role`."""
 
     permissions: Annotated[tuple[Permission, ...], unique] = ()
+    """What the holder may do in the firm's own systems, such as `order.enter`."""
     requires: Requires = Requires()
+    """What a holder must have."""
     conflicts_with: Annotated[tuple[Name, ...], unique] = Field(default=(), alias="conflictsWith")
+    """Roles that nobody may hold beside this one (separation of duties). It holds both ways."""
     owners: Annotated[tuple[Name, ...], unique] = ()
+    """Who answers for the role."""
     max_grant: Duration | None = Field(default=None, alias="maxGrant")
+    """Longest time for which the role is given."""
     vault_paths: tuple[VaultPath, ...] = Field(default=(), alias="vaultPaths")
+    """What the holder may do in Vault: the role's ACL policy."""
 
     @model_validator(mode="after")
     def _paths_differ(self) -> Self:

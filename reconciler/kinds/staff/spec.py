@@ -12,4 +12,6 @@ class Staff(Person):
     """`spec` of `kind: Staff`. Market access is not among its fields: whoever trades is a Trader."""
 
     function: Literal["operations", "risk", "compliance", "administration"]
+    """What the person does for the firm."""
     desk: Name | None = None
+    """The desk that the person works for, where there is one."""
