@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import coverage
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -33,6 +34,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         ordered += [*head, *rest[: share - len(head)]]
         rest = rest[max(share - len(head), 0) :]
     items[:] = [*ordered, *rest]
+
+
+@pytest.fixture(autouse=True)
+def untraced(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Long tests count for no coverage: tracing makes them three times as long, and others run the same lines."""
+    tracer = coverage.Coverage.current()
+    if tracer is None or request.node.get_closest_marker("long") is None:
+        yield
+        return
+    monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)  # what tells child processes to trace
+    tracer.stop()
+    yield
+    tracer.start()
 
 
 @pytest.fixture(scope="session")
