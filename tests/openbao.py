@@ -15,6 +15,7 @@ import urllib3
 from reconciler.errors import Denied, Rejected
 from reconciler.model.estate import Estate, EstateSpec
 from reconciler.providers.ca.bootstrap import bootstrap_ca
+from reconciler.providers.hsm.bootstrap import bootstrap_hsm
 from reconciler.providers.protocol import Answer
 from reconciler.providers.vault.bootstrap import bootstrap
 from reconciler.providers.vault.dev import DevServer, ServerInfo
@@ -198,6 +199,7 @@ def fresh_estate(server: Server, root: Path, **spec: Any) -> Estate:
     raw = server.raw()
     client = PlainClient(raw)
     bootstrap_ca(client, estate, server.address)
+    bootstrap_hsm(client, estate)
     bootstrap(client, estate, server.address)
     raw.close()
     return estate

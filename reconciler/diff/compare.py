@@ -18,7 +18,8 @@ def resolve(fields: Fields, actual: Actual, there: Resource | None = None) -> di
     for name, value in fields.items():
         if isinstance(value, dict) and value.keys() == {"ref"}:
             made[name] = _resolved(value, actual.resources)
-            if made[name] is value and there is not None and not answered(actual, value["ref"]):
+            target = value["ref"].rpartition("#")[0]
+            if made[name] is value and there is not None and not answered(actual, target):
                 made[name] = there.fields.get(name)
     return made
 

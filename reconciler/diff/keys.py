@@ -6,6 +6,7 @@ may be somewhere else as well is replaced at once, its certificates revoked befo
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -60,7 +61,7 @@ def too_old(desired: Resource, actual: Resource | None, now: datetime) -> bool:
     limit = desired.facts["max_age"]
     if limit is None or actual is None or not actual.facts["created"]:
         return False
-    spread = int(actual.facts["spki"][:2] or "0", 16) / 2560
+    spread = hashlib.sha256(actual.facts["spki"].encode()).digest()[0] / 2560
     since = datetime.fromisoformat(actual.facts["created"]).astimezone(UTC)
     return now - since > timedelta(seconds=limit) * (1 - spread)
 

@@ -10,9 +10,10 @@ from tests.contract.in_memory import InMemory
 from tests.contract.on_server import OnServer
 from tests.contract.stage import Stage
 from tests.integration.ca_world import a_world
+from tests.keys import TOKENS
 from tests.openbao import Server, make_estate
 
-PROVIDERS = ("vault", "ca")
+PROVIDERS = ("vault", "ca", "hsm")
 
 
 @pytest.fixture(scope="package", params=["server", "memory"])
@@ -20,7 +21,7 @@ def stage(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     """One target for the whole suite; every test brings its own subject."""
     home = tmp_path_factory.mktemp("contract")
     if request.param == "memory":
-        yield Stage(InMemory(make_estate(home, "model")))
+        yield Stage(InMemory(make_estate(home, "model", hsmTokens=TOKENS)))
         return
     server: Server = request.getfixturevalue("openbao")
     with a_world(server, home) as world:

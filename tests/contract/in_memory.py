@@ -12,11 +12,21 @@ from reconciler.model.estate import Estate
 from reconciler.model.manifest import SubjectRef
 from reconciler.model.outcome import Proof
 from reconciler.model.resource import Actual, Address, Fields, Observation, Resource
-from reconciler.providers.protocol import Known, Prover, Reader, Writer
-from tests.unit.world import NOW, advance, crl
+from reconciler.providers.protocol import Known, Prover, Reader, Writer, desired_of
+from tests.unit.world import NOW, advance, crl, key, stored
 
 AUTHORITY = Resource("ca.authority", None, {}, {"certificate": "PEM", "sha256": "a", "spki": "b", "subject": "CA"})
-KINDS = ("vault.entity", "vault.login", "vault.policy", "vault.token", "ca.certificate", "ca.profile", "ca.crl")
+KINDS = (
+    "vault.entity",
+    "vault.login",
+    "vault.policy",
+    "vault.token",
+    "ca.certificate",
+    "ca.profile",
+    "ca.crl",
+    "hsm.key",
+)
+NAMES = ("vault", "ca", "hsm")
 THEIRS = {"name": "", "estate": "", "subject": "", "policies": [], "aliases": [], "disabled": False, "state": ""}
 
 
@@ -29,13 +39,13 @@ class InMemory:
     written: int = 0
 
     def readers(self) -> Mapping[str, Reader]:
-        return {name: _Reader(name, self) for name in ("vault", "ca")}
+        return {name: _Reader(name, self) for name in NAMES}
 
     def writers(self) -> Mapping[str, Writer]:
-        return {name: _Writer(name, self) for name in ("vault", "ca")}
+        return {name: _Writer(name, self) for name in NAMES}
 
     def provers(self) -> Mapping[str, Prover]:
-        return {name: _Prover(name, self) for name in ("vault", "ca")}
+        return {name: _Prover(name, self) for name in NAMES}
 
     def now(self) -> datetime:
         return NOW
@@ -47,20 +57,25 @@ class InMemory:
         yield _Reader(name, self, error("no answer"))
 
     def silence(self) -> Mapping[str, Prover]:
-        return {name: _Prover(name, self, Unreachable("no answer")) for name in ("vault", "ca")}
+        return {name: _Prover(name, self, Unreachable("no answer")) for name in NAMES}
 
     def meddle(self, address: Address) -> None:
         kind, _, rest = address.partition("/")
         parts = rest.split("/")
         subject = (
-            SubjectRef(parts[0], parts[1]) if kind in ("vault.entity", "vault.login", "ca.certificate") else None
+            SubjectRef(parts[0], parts[1])
+            if kind in ("vault.entity", "vault.login", "ca.certificate", "hsm.key")
+            else None
         )
         facts = {"id": f"id-{subject.principal}"} if subject is not None else {}
         new = Resource(address, subject, THEIRS if kind == "vault.entity" else {}, facts)
+        if kind == "hsm.key" and subject is not None:  # of a type that cannot become ours
+            new = stored(key(subject, parts[2], parts[3]), algorithm="ed25519")
         there = self.state.resources.get(address, new)
         powers: Mapping[str, Fields] = {
             "vault.entity": {"policies": ["theirs"]},
             "vault.policy": {"document": "theirs"},
+            "hsm.key": {"auto_rotate_period": 3600},
         }
         changed = replace(there, fields={**there.fields, **powers.get(kind, {"allow_any_name": True})})
         self.state = replace(self.state, resources={**self.state.resources, address: changed})
@@ -93,13 +108,15 @@ class _Writer:
     def apply(self, change: Change, known: Known) -> Fields:
         if change.type not in KINDS or not change.address.startswith(f"{self.name}."):
             raise Rejected(f"{self.name} cannot {change.action} {change.address}")
+        if change.action == "create":
+            desired_of(change)
         there = self.target.state.resources.get(change.address)
         if not self._done(change, there):
             self._expected(change, there)
             self.target.state = advance(self.target.state, [change])
             self.target.written += 1
         now = self.target.state.resources.get(change.address)
-        return {n: v for n, v in (now.facts if now is not None else {}).items() if n in ("id", "serial")}
+        return {n: v for n, v in (now.facts if now is not None else {}).items() if n in ("id", "serial", "spki")}
 
     def _done(self, change: Change, there: Resource | None) -> bool:
         """Told before."""

@@ -10,10 +10,16 @@ from typing import Any
 from reconciler.clock import now, stamp
 from reconciler.errors import TargetError, Unreachable
 from reconciler.model.estate import Estate
+from reconciler.model.manifest import SubjectRef
 from reconciler.model.resource import Address
 from reconciler.providers.ca.prover import CaProver
 from reconciler.providers.ca.reader import CaReader
 from reconciler.providers.ca.writer import CaWriter
+from reconciler.providers.hsm.prover import HsmProver
+from reconciler.providers.hsm.reader import HsmReader
+from reconciler.providers.hsm.resources import key_name
+from reconciler.providers.hsm.tokens import tokens
+from reconciler.providers.hsm.writer import HsmWriter
 from reconciler.providers.protocol import Answer, Client, Identity, Prover, Reader, Writer
 from reconciler.providers.vault.prover import VaultProver
 from reconciler.providers.vault.reader import VaultReader
@@ -81,16 +87,23 @@ class OnServer:
 
     def __post_init__(self) -> None:
         self.estate = self.world.estate
+        keys = HsmWriter(tokens(self.estate, self.world.clients), self.estate)
         self._writers = {
             "vault": VaultWriter(self.world.clients, self.estate, "run-1", stamp),
-            "ca": CaWriter(self.world.clients, self.estate, "run-1"),
+            "ca": CaWriter(self.world.clients, self.estate, "run-1", request=keys.request),
+            "hsm": keys,
         }
 
     def readers(self) -> Mapping[str, Reader]:
         return self._readers(self.world.clients("plan"))
 
     def _readers(self, client: Client) -> Mapping[str, Reader]:
-        return {"vault": VaultReader(client, self.estate), "ca": CaReader(client, self.estate)}
+        (token,) = tokens(self.estate, lambda identity: client).values()
+        return {
+            "vault": VaultReader(client, self.estate),
+            "ca": CaReader(client, self.estate),
+            "hsm": HsmReader(token, self.estate),
+        }
 
     def writers(self) -> Mapping[str, Writer]:
         """As one run has them; the sweep over all tokens is made afresh."""
@@ -103,6 +116,7 @@ class OnServer:
         return {
             "vault": VaultProver(clients, self.estate),
             "ca": CaProver(clients, self.estate, self.world.login),
+            "hsm": HsmProver(tokens(self.estate, clients), self.estate),
         }
 
     def now(self) -> datetime:
@@ -134,6 +148,13 @@ class OnServer:
             case "vault.policy":
                 name = f"{self.estate.prefix}{rest.replace('/', '-')}"
                 admin.write(f"sys/policies/acl/{name}", {"policy": "# theirs"})
+            case "hsm.key":
+                subject, credential, token = rest.rsplit("/", 2)
+                name = key_name(self.estate, SubjectRef(*subject.split("/")), credential)
+                key = f"{self.estate.hsm_mount(token)}/keys/{name}"
+                if not admin.read(key).found:
+                    admin.write(key, {"type": "ed25519"})
+                admin.write(f"{key}/config", {"auto_rotate_period": 3600})
             case "ca.profile":
                 admin.write(
                     f"{mounts.pki}/roles/{rest}", {"allow_any_name": True, "key_type": "any"}, tolerate=("",)

@@ -14,6 +14,7 @@ from itertools import count
 from typing import Any, Protocol
 
 import reconciler.providers.ca.resources as ca
+import reconciler.providers.hsm.resources as hsm
 import reconciler.providers.vault.resources as vault
 from reconciler.diff import diff
 from reconciler.errors import TargetError
@@ -23,6 +24,7 @@ from reconciler.model.manifest import SubjectRef
 from reconciler.model.resource import Actual, Address, Desired, Resource
 from reconciler.observe import observe
 from reconciler.providers.protocol import Prover, Reader, Writer
+from reconciler.providers.vault.policies import OWN_KEYS
 from reconciler.x509 import new_key_and_csr, read_csr
 
 PROFILE = ca.Profile("mtls", ("trader",), 12 * 3600)
@@ -31,7 +33,7 @@ _NUMBERS = count(1)
 
 
 class Target(Protocol):
-    """One target system with its providers, by name (`vault`, `ca`)."""
+    """One target system with its providers, by name (`vault`, `ca`, `hsm`)."""
 
     estate: Estate
 
@@ -80,14 +82,28 @@ class Stage:
         self.run()
 
     def joiner(self) -> SubjectRef:
-        """Somebody new, with an entity, a login and a certificate to come."""
+        """Somebody new, with an entity, a login, a key in a token and two certificates to come."""
         subject = SubjectRef("trader", f"t{next(_NUMBERS)}")
         csr, spki = _request(str(subject))
         certificate = ca.certificate(
             self.target.estate, subject, "mtls", PROFILE, csr=csr, spki=spki, renew_before=14400, max_key_age=None
         )
         login = vault.cert_login(self.target.estate, subject, "mtls", certificate.fields["uri_san"])
-        self.wanted[subject] = [vault.entity(self.target.estate, subject, ["desk"]), certificate, login]
+        estate = self.target.estate
+        key = hsm.key(estate, subject, "signing", estate.spec.hsm_tokens[0], "ec-p256", None)
+        signing = ca.certificate(
+            estate,
+            subject,
+            "signing",
+            PROFILE,
+            csr="",
+            spki="",
+            key=key.address,
+            renew_before=14400,
+            max_key_age=None,
+        )
+        entity = vault.entity(estate, subject, ["desk"], own=[OWN_KEYS])
+        self.wanted[subject] = [entity, key, certificate, signing, login]
         return subject
 
     def settled(self) -> SubjectRef:

@@ -45,7 +45,7 @@ def test_a_reader_names_its_own_resources_each_once(stage: Stage, name: str) -> 
     stage.settled()
     reader = stage.target.readers()[name]
     addresses = [r.address for r in reader.observe().resources]
-    assert reader.name == name
+    assert reader.name.partition(".")[0] == name  # `hsm.trade`: each token is a system of its own
     assert addresses
     assert all(address.startswith(f"{name}.") for address in addresses)
     assert len(set(addresses)) == len(addresses)

@@ -64,6 +64,7 @@ def test_taking_away_told_twice_is_done_once(stage: Stage, name: str) -> None:
     assert stage.mine(subject, name) == {}
 
 
+@pytest.mark.parametrize("name", ["vault", "ca"])  # a token has no rules
 def test_something_that_came_meanwhile_is_not_overwritten(stage: Stage, name: str) -> None:
     """Created by the plan, and there when the change is carried out: whoever made it meant something by it."""
     rule = another_rule(stage, name)
@@ -83,31 +84,33 @@ def another_rule(stage: Stage, name: str) -> Resource:
     return ca.profile(stage.target.estate, replace(PROFILE, name="meanwhile", lifetime=3600))
 
 
-@pytest.mark.parametrize("kind", ["vault.entity", "vault.login"])
+@pytest.mark.parametrize("kind", ["vault.entity", "vault.login", "hsm.key"])
 def test_a_subjects_place_that_somebody_took_meanwhile_is_not_overwritten(stage: Stage, kind: str) -> None:
     subject = stage.joiner()
     change = stage.until(lambda c: c.subject == subject and c.type == kind)
     stage.target.meddle(change.address)
     with pytest.raises((Rejected, Refused)):
-        stage.target.writers()["vault"].apply(change, stage.known)
+        stage.target.writers()[kind.partition(".")[0]].apply(change, stage.known)
     stage.run()
     assert stage.plan() == []
 
 
 def test_what_changed_since_it_was_observed_is_not_changed_further(stage: Stage, name: str) -> None:
-    address = {"vault": "vault.policy/role/desk", "ca": f"ca.profile/{PROFILE.name}"}[name]
+    key = f"hsm.key/{stage.settled()}/signing/trade"
+    address = {"vault": "vault.policy/role/desk", "ca": f"ca.profile/{PROFILE.name}", "hsm": key}[name]
     stage.target.meddle(address)
     (change,) = [c for c in stage.plan() if c.address == address]
     stage.run()  # another run mends it
     assert change.desired is not None
-    other = {**another_rule(stage, name).fields, **{n: v for n, v in change.desired.fields.items() if n == "name"}}
+    another = {"algorithm": "rsa-4096"} if name == "hsm" else another_rule(stage, name).fields
+    other = {**change.desired.fields, **another} | {n: v for n, v in change.desired.fields.items() if n == "name"}
     stale = replace(change, desired=replace(change.desired, fields=other))
     with pytest.raises((Rejected, Refused)):
         stage.target.writers()[name].apply(stale, stage.known)
     assert stage.plan() == []
 
 
-@pytest.mark.parametrize("address", ["hsm.key/trader/x/y", "vault.nothing/x", "ca.nothing/x"])
+@pytest.mark.parametrize("address", ["hsm.key/trader/x/y/z", "vault.nothing/x", "ca.nothing/x"])
 def test_what_a_writer_does_not_know_it_refuses_and_touches_nothing(stage: Stage, name: str, address: str) -> None:
     before = stage.target.writes()
     with pytest.raises(IdacError):

@@ -57,6 +57,8 @@ def field(server: Server, estate: Estate) -> Field:
         "POST", f"identity/entity/name/{prefix}trader.jdoe", {"metadata": {"idac_estate": estate.name}}
     )
     boss = admin.ok("POST", f"identity/entity/name/boss-{estate.name}", {"policies": "default"})
+    hsm, key = estate.hsm_mount("trade"), f"{prefix}trader.jdoe.signing"
+    admin.ok("POST", f"{hsm}/keys/{key}", {"type": "ecdsa-p256"})
     accessor = admin.read("sys/auth").body["data"]
     names = {
         "prefix": prefix,
@@ -64,6 +66,8 @@ def field(server: Server, estate: Estate) -> Field:
         "pki": mounts.pki,
         "root": mounts.root,
         "kv": mounts.kv,
+        "hsm": hsm,
+        "key": key,
         "cert": f"auth/{mounts.cert}",
         "run": f"auth/{mounts.run}",
         "jdoe": jdoe.data["id"],
@@ -116,8 +120,16 @@ def _engine(admin: Raw, mount: str, facts: Mapping[str, Any], seen: dict[str, An
     elif facts["type"] == "kv" and (facts["options"] or {}).get("version") == "2":
         for folder in admin.list(f"{mount}/metadata").keys:
             seen[f"{mount}/{folder}"] = admin.list(f"{mount}/detailed-metadata/{folder.rstrip('/')}").data
+    elif facts["type"] == "transit":
+        _token(admin, mount, seen)
     elif facts["type"] == "kv":
         _tree(admin, mount, seen)
+
+
+def _token(admin: Raw, mount: str, seen: dict[str, Any]) -> None:
+    _tree(admin, f"{mount}/keys", seen)
+    for name in ("keys", "cache"):
+        seen[f"{mount}/config/{name}"] = admin.read(f"{mount}/config/{name}").data
 
 
 def _tree(admin: Raw, base: str, seen: dict[str, Any]) -> None:

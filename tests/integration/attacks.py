@@ -27,9 +27,38 @@ ENTITY, ALIAS = "identity/entity/name/{prefix}trader.jdoe", "identity/entity-ali
 OWN_ALIAS = {"name": "trader.jdoe", "canonical_id": "{jdoe}", "mount_accessor": "{accessor}"}
 
 Attack = tuple[str, str, Any]
+KEY = "{hsm}/keys/{key}"
+NEW_KEY = {"type": "ecdsa-p256", "exportable": "false", "allow_plaintext_backup": "false", "derived": "false"}
 
 # Nobody but the administrator.
 FOR_ALL: list[Attack] = [
+    ("GET", "{hsm}/export/signing-key/{key}", None),
+    ("GET", "{hsm}/byok-export/other/{key}", None),
+    ("GET", "{hsm}/backup/{key}", None),
+    ("POST", "{hsm}/restore/stolen", {"backup": "x"}),
+    ("POST", "{hsm}/restore", {"backup": "x"}),
+    ("POST", "{hsm}/sign/{key}", {"input": "eA=="}),
+    ("POST", "{hsm}/sign/{key}/sha2-256", {"input": "eA=="}),
+    ("POST", "{hsm}/hmac/{key}", {"input": "eA=="}),
+    ("POST", "{hsm}/encrypt/{key}", {"plaintext": "eA=="}),
+    ("POST", "{hsm}/config/keys", {"disable_upsert": False}),
+    ("POST", "{hsm}/config/cache", {"size": 10}),
+    ("POST", f"{KEY}/config", {"exportable": True}),
+    ("POST", f"{KEY}/config", {"exportable": "true"}),
+    ("POST", f"{KEY}/config", {"allow_plaintext_backup": "true"}),
+    ("POST", f"{KEY}/config", {"auto_rotate_period": "3600"}),
+    ("POST", f"{KEY}/set-certificate", {"certificate_chain": "{ca}"}),
+    ("POST", "{hsm}/keys/mine/import", {"ciphertext": "x", "type": "ecdsa-p256"}),
+    ("POST", f"{KEY}/import_version", {"ciphertext": "x"}),
+    ("POST", "{hsm}/keys/mine", {}),
+    ("POST", "{hsm}/keys/mine", {"type": "ecdsa-p256"}),
+    ("POST", "{hsm}/keys/mine", {**NEW_KEY, "exportable": "true"}),
+    ("POST", "{hsm}/keys/mine", {**NEW_KEY, "exportable": True}),
+    ("POST", "{hsm}/keys/mine", {**NEW_KEY, "allow_plaintext_backup": "true"}),
+    ("POST", "{hsm}/keys/mine", {**NEW_KEY, "type": "aes256-gcm96"}),
+    ("POST", "{hsm}/keys/mine", {**NEW_KEY, "auto_rotate_period": "3600"}),
+    ("DELETE", "sys/mounts/{hsm}", None),
+    ("POST", "sys/mounts/{hsm}/tune", {"description": "mine"}),
     ("POST", "auth/token/create", {"policies": ["root"]}),
     ("POST", "auth/token/create-orphan", {}),
     ("POST", "auth/token/roles/x", {"allowed_policies": "root"}),
@@ -129,6 +158,11 @@ FOR_ALL: list[Attack] = [
     ("POST", "{kv}/data/other", {"data": {"a": "b"}}),
 ]
 CONTAIN: list[Attack] = [
+    ("POST", "{hsm}/keys/mine", NEW_KEY),
+    ("POST", f"{KEY}/rotate", {}),
+    ("POST", f"{KEY}/csr", {}),
+    ("POST", f"{KEY}/soft-delete-restore", {}),
+    ("POST", f"{KEY}/config", {"deletion_allowed": "false"}),
     ("POST", "identity/lookup/entity", {"alias_name": "trader.jdoe", "alias_mount_accessor": "{accessor}"}),
     ("POST", "identity/entity-alias/id/x", OWN_ALIAS),
     ("GET", "identity/entity-alias/id/x", None),
@@ -156,6 +190,12 @@ CONTAIN: list[Attack] = [
     ("POST", "auth/token/renew-accessor", {"accessor": "x"}),
 ]
 GRANT: list[Attack] = [
+    ("DELETE", KEY, None),
+    ("DELETE", f"{KEY}/soft-delete", None),
+    ("POST", f"{KEY}/config", {"deletion_allowed": "true"}),
+    ("POST", f"{KEY}/config", {"min_encryption_version": 1}),
+    ("POST", f"{KEY}/trim", {"min_available_version": 1}),
+    ("POST", f"{KEY}/csr", {"csr": "{csr}"}),
     ("POST", "identity/lookup/entity", {"alias_name": "trader.jdoe", "alias_mount_accessor": "{run_accessor}"}),
     ("POST", "identity/lookup/entity", {"id": "{boss}"}),
     ("POST", "identity/lookup/entity", {"name": "boss"}),
@@ -213,6 +253,13 @@ GRANT: list[Attack] = [
     ("POST", "{kv}/data/holds/trader.jdoe", {"data": {"a": "b"}}),
 ]
 GOVERN: list[Attack] = [
+    ("POST", "{hsm}/keys/mine", NEW_KEY),
+    ("POST", f"{KEY}/rotate", {}),
+    ("POST", f"{KEY}/csr", {}),
+    ("POST", f"{KEY}/config", {"deletion_allowed": "true"}),
+    ("DELETE", KEY, None),
+    ("DELETE", f"{KEY}/soft-delete", None),
+    ("POST", "sys/policies/acl/{prefix}own-keys", {"policy": EVERYTHING}),
     ("POST", "identity/entity/id/{boss}", {"name": "boss-again"}),
     ("POST", "identity/entity/id/{boss}", {"name": "idac-other-trader.boss"}),
     ("POST", "identity/entity/id/{boss}", {"name": "{prefix}probe"}),

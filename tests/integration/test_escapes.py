@@ -22,10 +22,12 @@ from tests.integration.attacks import (
     GOVERN,
     GRANT,
     LOGIN,
+    NEW_KEY,
     OWN_ALIAS,
     SIGN,
     Attack,
 )
+from tests.keys import TOKENS
 from tests.openbao import Server, fresh_estate
 
 pytestmark = pytest.mark.openbao
@@ -33,7 +35,7 @@ pytestmark = pytest.mark.openbao
 
 @pytest.fixture(scope="module")
 def attacked(openbao: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Field]:
-    made = field(openbao, fresh_estate(openbao, tmp_path_factory.mktemp("escapes")))
+    made = field(openbao, fresh_estate(openbao, tmp_path_factory.mktemp("escapes"), hsmTokens=TOKENS))
     yield made
     made.close()
 
@@ -116,6 +118,24 @@ def test_the_contain_login_can_do_its_work(attacked: Field) -> None:
     assert attacked.server.raw(token["client_token"]).read("auth/token/lookup-self").status == 403
     contain.ok("DELETE", entity)
     contain.ok("POST", attacked.path("{kv}/data/lock"), {"data": {"owner": "x"}, "options": {"cas": 0}})
+
+
+def test_the_grant_login_makes_keys_and_the_contain_login_ends_them(attacked: Field) -> None:
+    grant, contain, admin = attacked.logins["grant"], attacked.logins["contain"], attacked.admin
+    key = attacked.path(f"{{hsm}}/keys/{attacked.names['key']}2")
+    grant.ok("POST", key, NEW_KEY)
+    assert "CERTIFICATE REQUEST" in grant.ok("POST", f"{key}/csr", {"version": "1"}).data["csr"]
+    grant.ok("POST", f"{key}/rotate", {})
+    grant.ok("POST", f"{key}/config", {"auto_rotate_period": "0", "deletion_allowed": "false"})
+    contain.ok("POST", f"{key}/config", {"min_decryption_version": "2", "min_encryption_version": "2"})
+    contain.ok("POST", f"{key}/trim", {"min_available_version": "2"})
+    assert [*admin.ok("GET", key).data["keys"]] == ["2"]
+    contain.ok("DELETE", f"{key}/soft-delete")
+    grant.ok("POST", f"{key}/soft-delete-restore", {})
+    contain.ok("DELETE", f"{key}/soft-delete")
+    contain.ok("POST", f"{key}/config", {"deletion_allowed": "true"})
+    contain.ok("DELETE", key)
+    assert attacked.logins["plan"].read(key).status == 404
 
 
 def test_the_govern_login_can_do_its_work(attacked: Field) -> None:

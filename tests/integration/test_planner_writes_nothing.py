@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.integration.attack import Field, field, picture
+from tests.keys import TOKENS
 from tests.openbao import Raw, fresh_estate, start_server
 
 pytestmark = pytest.mark.openbao
@@ -30,7 +31,7 @@ def attacked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Field]:
     """A server of its own: some of its open doors (sys/unseal, sys/generate-root) are knocked at."""
     root = tmp_path_factory.mktemp("planner")
     server = start_server(root)
-    made = field(server, fresh_estate(server, root))
+    made = field(server, fresh_estate(server, root, hsmTokens=TOKENS))
     yield made
     made.close()
     server.stop()

@@ -106,6 +106,50 @@ def foreign(there: Resource, at: str = "2026-11-24T11:00:00Z") -> Revocation:
     return Revocation(there.facts["serial"], there.subject, there.fields["spki"], at)
 
 
+def key(subject: SubjectRef, credential: str = "signing", token: str = "trade", **facts: Any) -> Resource:
+    """A desired key in an HSM token."""
+    name = f"idac-t-{subject.principal}.{credential}"
+    fields = {"name": name, "token": token, "algorithm": "ec-p256", "state": "active", "exportable": False}
+    made = {"backend": "transit", "custody": "software", "max_age": None, **facts}
+    return Resource(f"hsm.key/{subject}/{credential}/{token}", subject, fields, made)
+
+
+def stored(
+    wanted: Resource,
+    *,
+    versions: int = 1,
+    age: timedelta = timedelta(0),
+    burnt: Iterable[str] = (),
+    **changed: Any,
+) -> Resource:
+    """The actual key that making (and renewing) a desired one gives; its newest version is of that age."""
+    pairs = {str(n): f"spki-{wanted.address}-{n}" for n in range(1, versions + 1)}
+    facts = {
+        "backend": "transit",
+        "custody": "software",
+        "spki": pairs[str(versions)],
+        "version": str(versions),
+        "versions": pairs,
+        "created": stamp(NOW - age),
+        "burnt": list(burnt),
+    }
+    return Resource(wanted.address, wanted.subject, {**wanted.fields, **changed}, facts)
+
+
+def certified(subject: SubjectRef, behind: Resource, credential: str = "signing", **facts: Any) -> Resource:
+    """A desired certificate over a key in an HSM token."""
+    wanted = certificate(subject, credential, key=behind.address, **facts)
+    return replace(wanted, fields={**wanted.fields, "spki": ref(behind.address, "spki")})
+
+
+def held_by(wanted: Resource, there: Resource, version: str = "", **more: Any) -> Resource:
+    """The actual certificate over a version of a standing key, the newest by default."""
+    made = issued(wanted, key=there.address, **more)
+    return replace(
+        made, fields={**made.fields, "spki": there.facts["versions"][version or there.facts["version"]]}
+    )
+
+
 def crl(*, fresh: bool = True, in_step: bool = True) -> Resource:
     return Resource("ca.crl", None, {"fresh": fresh, "in_step": in_step}, {"number": "1"})
 
@@ -125,8 +169,15 @@ def actual(resources: Iterable[Resource], holds: Iterable[Hold] = (), **more: An
 def advance(state: Actual, changes: Iterable[Change]) -> Actual:
     """The state after these changes, as the writers' contract has it."""
     for change in sorted(changes, key=lambda c: c.order):
-        state = _advance(state, change)
+        state = _advance_key(state, change) if change.type == "hsm.key" else _advance(state, change)
     return state
+
+
+def _advance_key(state: Actual, change: Change) -> Actual:
+    if change.action in ("update", "delete"):
+        return _advance(state, change)
+    there = state.resources.get(change.address)
+    return replace(state, resources={**state.resources, change.address: _kept_key(change, there)})
 
 
 def _advance(state: Actual, change: Change) -> Actual:
@@ -153,7 +204,7 @@ def _advance(state: Actual, change: Change) -> Actual:
             resources[change.address] = issued(change.desired, serial=serial, serials=[serial])
         case "ca.certificate", "create" | "rotate":
             assert change.desired is not None
-            new = issued(change.desired)
+            new = _over_its_key(issued(change.desired, key=change.desired.facts.get("key", "")), resources)
             if there is not None and change.action == "rotate":
                 old = there.facts["serial"]
                 more = {"previous": old, "previous_until": stamp(NOW + timedelta(hours=1))}
@@ -183,6 +234,27 @@ def _revoke(resources: dict[str, Resource], there: Resource, change: Change) -> 
         return
     facts = {**there.facts, "serials": left, "previous": None, "previous_until": None}
     resources[there.address] = replace(there, facts=facts)
+
+
+def _over_its_key(made: Resource, resources: Mapping[str, Resource]) -> Resource:
+    """With the SPKI of the key that stands by then."""
+    spki = made.fields["spki"]
+    if isinstance(spki, dict):
+        spki = resources[spki["ref"].partition("#")[0]].facts["spki"]
+    return replace(made, fields={**made.fields, "spki": spki})
+
+
+def _kept_key(change: Change, there: Resource | None) -> Resource:
+    if there is None:
+        assert change.desired is not None
+        return stored(change.desired)
+    versions = dict(there.facts["versions"])
+    if change.action == "rotate":
+        return stored(there, versions=int(there.facts["version"]) + 1)
+    after = change.after or {}
+    if "version" in after:
+        return replace(there, facts={**there.facts, "versions": {after["version"]: versions[after["version"]]}})
+    return replace(there, fields={**there.fields, "state": "deactivated"})
 
 
 def _held(state: Actual, change: Change) -> Actual:
