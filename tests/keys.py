@@ -73,6 +73,19 @@ class Key:
         admin.ok("DELETE", self.path)
 
 
+def backed_up(key: Key, admin: Raw) -> str:
+    """Somebody lets the key be exported, and takes it with them."""
+    admin.ok("POST", f"{key.path}/config", {"exportable": True, "allow_plaintext_backup": True})
+    return str(admin.ok("GET", key.path.replace("/keys/", "/backup/")).data["backup"])
+
+
+def restored(key: Key, admin: Raw) -> None:
+    """The same, and puts it back from there."""
+    backup = backed_up(key, admin)
+    key.destroy(admin)
+    admin.ok("POST", key.path.replace("/keys/", "/restore/"), {"backup": backup})
+
+
 def delivered(firm: Firm, name: str) -> x509.Certificate:
     """The signing certificate that is delivered to a trader."""
     path = f"{firm.estate.mounts.kv}/data/certificates/trader.{name}.signing"

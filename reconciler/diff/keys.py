@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from reconciler.diff.compare import differing
@@ -45,7 +46,9 @@ def converge_key(
     if actual is None:
         yield _give(subject, desired, None, "create", made)
     elif why_unfit:
-        yield destroy(subject, actual, why_unfit)
+        wrong, _ = differing(actual.fields, desired.fields)
+        gone = destroy(subject, actual, why_unfit)
+        yield replace(gone, before={**_shown(actual), **wrong})
         yield _give(subject, desired, None, "create", f"in the place of the one that is destroyed: {why_unfit}")
     else:
         _, changed = differing(actual.fields, desired.fields)

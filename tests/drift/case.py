@@ -44,6 +44,7 @@ class Case:
         return {
             "vault.entity": f"vault.entity/trader/{self.name}",
             "vault.login": f"vault.login/trader/{self.name}/mtls",
+            "hsm.key": f"hsm.key/trader/{self.name}/signing/trade",
             "ca.certificate": f"ca.certificate/trader/{self.name}/mtls",
             "vault.policy": f"vault.policy/role/{self.name}",
             "ca.profile": f"ca.profile/{self.name}",

@@ -15,14 +15,17 @@ import pytest
 
 from reconciler.expand import expand
 from reconciler.providers.ca.resources import READ_ONLY, ROLE_FIELDS
+from reconciler.providers.hsm.resources import POSTURE
 from reconciler.providers.vault.resources import LOGIN_FIELDS, PLAIN_POLICY
 from tests.cli import Done
 from tests.drift.case import ANY, Case
 from tests.drift.certificates import CERTIFICATE, PARTNER, record_path
 from tests.drift.entities import ENTITY, entity
+from tests.drift.keys import KEY
 from tests.drift.logins import OLDER_NAMES, login_path, logins
 from tests.drift.rules import POLICY, profiles
-from tests.firm import PROFILE, ROLE, Firm, found
+from tests.firm import PROFILE, ROLE, Firm
+from tests.keys import Key, keyed
 from tests.openbao import Server
 
 pytestmark = pytest.mark.openbao
@@ -31,6 +34,7 @@ CASES = [
     *ENTITY,
     *logins((*LOGIN_FIELDS, "trusted")),
     *CERTIFICATE,
+    *KEY,
     *POLICY,
     *profiles(f for f in ROLE_FIELDS if f != READ_ONLY),
 ]
@@ -38,6 +42,10 @@ CASES = [
 ELSEWHERE = {
     ("ca.profile", READ_ONLY),  # the server shows it, and nobody can write it
     ("vault.policy", "name"),  # another name is another policy, and the address another
+    ("hsm.key", "name"),
+    ("hsm.key", "token"),  # both are in the address
+    *(("hsm.key", name) for name in ("algorithm", "derived", "imported_key")),  # another key: test_key_drift.py
+    ("hsm.key", "state"),  # somebody else deactivated it: an emergency, and there too
     ("ca.crl", "fresh"),  # tests/integration/test_ca_revocation.py: only time changes it
     ("ca.crl", "in_step"),  # below
 }
@@ -62,6 +70,19 @@ SERVER = {
         **dict.fromkeys((*PLAIN_POLICY, "name"), "managed"),
         "policy": "managed, as `document`",
         **dict.fromkeys(("modified", "version"), "shown"),
+    },
+    "hsm.key": {
+        **dict.fromkeys(POSTURE["transit"], "managed"),
+        **{"name": "managed", "type": "managed, as `algorithm`", "soft_deleted": "managed, as `state`"},
+        **dict.fromkeys(("keys", "latest_version"), "shown; each version's certificate must be explained"),
+        **dict.fromkeys(
+            ("min_available_version", "min_decryption_version", "min_encryption_version"),
+            "which older versions may be used: what is destroyed stays so, and the rest is explained",
+        ),
+        **dict.fromkeys(
+            [f"supports_{what}" for what in ("decryption", "derivation", "encryption", "signing")],
+            "follows from the type",
+        ),
     },
     "ca.profile": dict.fromkeys(ROLE_FIELDS, "managed"),
     "ca.certificate": {
@@ -95,6 +116,8 @@ def populate(firm: Firm) -> None:
                 firm.manifest("Role", case.name, ROLE)
             case "ca.profile":
                 firm.manifest("CertificateProfile", case.name, PROFILE)
+            case "hsm.key":
+                firm.trader(case.name, credentials=["mtls", "signing"])
             case _:
                 firm.trader(case.name)
     firm.trader(PARTNER)
@@ -102,7 +125,7 @@ def populate(firm: Firm) -> None:
 
 @pytest.fixture(scope="module")
 def drifted(openbao: Server, tmp_path_factory: pytest.TempPathFactory) -> Drifted:
-    firm = found(openbao, tmp_path_factory.mktemp("drift"))
+    firm = keyed(openbao, tmp_path_factory.mktemp("drift"))
     populate(firm)
     firm.apply()
     firm.idac("plan", "--detailed-exitcode", code=0)
@@ -164,11 +187,13 @@ def test_there_is_a_case_for_every_field_of_every_resource_that_the_manifests_as
 def test_every_field_that_the_server_shows_is_managed_or_known_not_to_give_power(drifted: Drifted) -> None:
     firm, admin = drifted.firm, drifted.firm.admin
     there = entity(firm, admin, PARTNER)
+    key = Key(firm, "key-deletion-allowed").read().data
     shown = {
         "vault.entity": set(there),
         "alias": set(there["aliases"][0]),
         "vault.login": set(admin.ok("GET", login_path(firm, PARTNER)).data),
         "vault.policy": set(admin.ok("GET", f"sys/policies/acl/{firm.estate.prefix}role-rfq-trader").data),
+        "hsm.key": set(key) | {"backed_up", "restored"},  # `backup_info`, `restore_info`: shown where there is one
         "ca.profile": set(admin.ok("GET", f"{firm.estate.mounts.pki}/roles/trader-mtls").data),
         "ca.certificate": set(admin.ok("GET", record_path(firm, PARTNER)).data),
     }
