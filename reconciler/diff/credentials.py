@@ -57,7 +57,8 @@ class Credentials:
             address = f"ca.certificate/{self.subject}/{keys.credential_of(key.address)}"
             if not keys.still_needed(key, self.found.get(address), made):
                 # Of a credential that stays, time decides: it moved to another token, and its overlap ended.
-                yield keys.destroy(self.subject, key, UNEXPLAINED, routine=address in self.wanted)
+                overdue = address in self.wanted and all(c.routine for c in made if c.address == address)
+                yield keys.destroy(self.subject, key, UNEXPLAINED, routine=overdue)
 
     def _certify(
         self, certificate: Resource, after: Fields, there: Resource | None, older: Sequence[str] = ()

@@ -88,7 +88,15 @@ def retire(
         why = "no certificate of its older versions is good any more"
         before, after = {"versions": older}, {"version": key.facts["version"]}
         yield Change(
-            key.address, subject, "revoke", "contain", why, before=before, after=after, actual=key, routine=True
+            key.address,
+            subject,
+            "revoke",
+            "contain",
+            why,
+            before=before,
+            after=after,
+            actual=key,
+            routine=all(c.routine for c in made),  # else it waits for the review of what ends that certificate
         )
 
 

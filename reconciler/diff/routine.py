@@ -22,8 +22,8 @@ def routine_part(
     `ca.crl`.
     """
     due = [c for c in changes if c.routine and c.type != "ca.crl"]
-    renewed = {c.address for c in due if c.action == "rotate"}
-    part = [c for c in due if c.action != "revoke" or c.address in renewed or _over(c, now)]
+    renewed = {c.address for c in due if c.action in ("rotate", "create")}
+    part = [c for c in due if c.action != "revoke" or c.address in renewed or c.type == "hsm.key" or _over(c, now)]
     revokes = any(c.action == "revoke" for c in part)
     refreshed = refresh_lists(lists, actual, part) if lists is not None else ()
     return (*part, *(replace(c, routine=True) for c in refreshed if c.routine or revokes))

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.diff import diff
+from reconciler.diff import diff, routine_part
 from reconciler.diff.keys import too_old
 from reconciler.model.change import Change
 from reconciler.model.manifest import Lifecycle, SubjectRef
@@ -109,6 +109,24 @@ def test_a_key_of_its_age_gets_a_new_version_as_routine_and_keeps_the_old_one_th
         ("hsm.key", "revoke", True),
     }
     assert [*advance(after, later).resources[KEY.address].facts["versions"]] == ["2"]
+
+
+def test_what_a_schedule_may_do_is_all_of_a_key_s_renewal_and_of_its_end() -> None:
+    there = stored(KEY, age=timedelta(days=31))
+    before = standing(there, held_by(CERTIFICATE, there))
+    lists = wanted().resources["ca.crl"]
+    for strict in (CERTIFICATE, certified(ANNA, KEY, overlap=0)):
+        made = changes(wanted(WANTED[0], KEY, strict), before)
+        assert {(c.address, c.action) for c in routine_part(made, lists, before, NOW)} >= {
+            (c.address, c.action) for c in made
+        }
+    after, then = advance(before, changes(wanted(), before)), NOW + timedelta(hours=2)
+    later = diff(wanted(), after, then)
+    assert {(c.type, c.action) for c in routine_part(later, lists, after, then)} == {
+        ("ca.certificate", "revoke"),
+        ("ca.crl", "update"),
+        ("hsm.key", "revoke"),
+    }
 
 
 def test_where_no_overlap_is_allowed_the_old_certificate_goes_before_the_new_version() -> None:

@@ -1,7 +1,7 @@
 """A token made of Vault's or OpenBao's transit engine: one mount, in which keys are born and never leave.
 
 Custody is software: the keys lie encrypted in the server's storage, and in its memory while it is unsealed. Needs
-OpenBao, whose `csr` and `soft-delete` endpoints Vault has not: there a request is refused, and nothing is issued.
+OpenBao: Vault has no `soft-delete`, so that nothing could be deactivated there, and the containment says so.
 """
 
 from __future__ import annotations
