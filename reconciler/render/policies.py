@@ -10,13 +10,16 @@ from typing import Any
 from reconciler.render.safe import safe
 
 SHOWN = 8  # values of one parameter
+_OWN = re.compile(r"\Aidac-[a-z0-9-]+?-own-(?P<what>[a-z]+)\Z")
 _ROLE = re.compile(r"\Aidac-[a-z0-9-]+?-role-(?P<name>[a-z0-9-]+)\Z")
 
 
 def role_words(policy: str) -> str:
-    """`idac-meridian-role-rfq-trader` -> `role rfq-trader`; any other policy by its name."""
-    found = _ROLE.match(policy)
-    return f"role {found['name']}" if found else f"policy {safe(policy)}"
+    """`idac-meridian-role-rfq-trader` -> `role rfq-trader`; what lets people use their own in words; else the name."""
+    if found := _ROLE.match(policy):
+        return f"role {found['name']}"
+    own = _OWN.match(policy)
+    return f"the use of their own {own['what']}" if own else f"policy {safe(policy)}"
 
 
 def document_lines(before: Any, after: Any) -> Iterator[tuple[str, str]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reconciler.model.change import Change
 from reconciler.model.estate import Estate, RemovalBudget
@@ -54,8 +54,9 @@ def removals(
     `barred` are the subjects to whom findings deny grants, and `granting` is false when a guard freezes them all:
     whoever only loses then, where the manifests mean a change, has lost everything too.
     """
-    standing = _of_subjects(r for r in actual.resources.values() if _counts(r))
-    wanted, heirs = _of_subjects(desired.resources.values()), {old: new for new, old in desired.previously.items()}
+    standing = _of_subjects(_with_roles_alone(r, estate) for r in actual.resources.values() if _counts(r))
+    wanted = _of_subjects(_with_roles_alone(r, estate) for r in desired.resources.values())
+    heirs = {old: new for new, old in desired.previously.items()}
     scales = _Scales(desired, actual, wanted, heirs, barred, granting)
     sure: dict[SubjectRef, str] = {}
     concluded: dict[SubjectRef, str] = {}
@@ -185,6 +186,17 @@ def _powers(resources: Iterable[Resource]) -> list[str]:
     roles = any(r.fields["policies"] for r in several if r.type == "vault.entity")
     has = {"roles": roles, "credentials": "ca.certificate" in types, "logins": "vault.login" in types}
     return [kind for kind, there in has.items() if there]
+
+
+def _with_roles_alone(resource: Resource, estate: Estate) -> Resource:
+    """An entity without the estate's policies that are no Role's: to use what is one's own is no role."""
+    if resource.type != "vault.entity":
+        return resource
+    policies = resource.fields["policies"]
+    roles = [p for p in policies if p.startswith(f"{estate.prefix}role-") or not p.startswith(estate.prefix)]
+    if len(roles) == len(policies):
+        return resource
+    return replace(resource, fields={**resource.fields, "policies": roles})
 
 
 def _of_subjects(resources: Iterable[Resource]) -> Mapping[SubjectRef, Sequence[Resource]]:

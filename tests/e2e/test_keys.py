@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.deadly import killed
 from tests.firm import Firm
 from tests.keys import Key, delivered, keyed, sign, spki, verified
 from tests.openbao import Server
@@ -39,6 +40,7 @@ def test_a_trader_signs_with_a_key_that_nobody_has_ever_held(firm: Firm, tmp_pat
     assert status == 200
     assert verified(firm, "anna", signature, tmp_path)
     assert not verified(firm, "bob", signature, tmp_path)
+    firm.idac("records", "verify", code=0)
     assert sign(firm, "anna", of="bob")[0] == 403
     assert sign(firm, "carl")[0] == sign(firm, "carl", of="anna")[0] == 403
 
@@ -92,6 +94,32 @@ def test_a_suspended_holder_cannot_sign_returns_to_the_same_key_and_leaves_it_de
     assert proofs(result)["hsm.trade"] == "proved: no key is there"
     assert anna.read().status == 404
     assert firm.plan()["changes"] == []
+
+
+@pytest.fixture(scope="module")
+def quick(openbao: Server, tmp_path_factory: pytest.TempPathFactory) -> Firm:
+    """A firm whose rules stand, so that a joiner takes few calls."""
+    made = keyed(openbao, tmp_path_factory.mktemp("quick"))
+    made.trader("always", credentials=["signing"])
+    made.apply()
+    return made
+
+
+# A joiner's writing calls in their order: entity, alias, key, request, certificate, delivery (two).
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+@pytest.mark.parametrize("at", [3, 4, 5])
+def test_killed_after_it_made_a_key_a_run_leaves_one_that_the_next_adopts(quick: Firm, at: int) -> None:
+    name = f"joiner-{at}"
+    quick.trader(name, credentials=["signing"])
+    assert killed(quick, at, "after")
+    key = Key(quick, name)
+    made = key.public
+    assert [*made] == ["1"]
+    quick.apply()
+    assert key.public == made
+    assert delivered(quick, name).spki == spki(key.public["1"])
+    plan = quick.plan()
+    assert (plan["changes"], plan["routine"]) == ([], [])
 
 
 def test_a_key_that_a_killed_run_left_is_adopted(firm: Firm) -> None:

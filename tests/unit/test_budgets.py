@@ -92,6 +92,7 @@ def test_suspending_or_leaving_in_so_many_words_has_the_same_budget(lifecycle: A
     [
         (lambda s: [entity(s, (), id=None)], "stripped of all roles"),
         (lambda s: [entity(s, (), id=None), login(s), certificate(s)], "stripped of all roles"),
+        (lambda s: [entity(s, ("idac-t-own-keys",), id=None), login(s), certificate(s)], "stripped of all roles"),
         (lambda s: [entity(s, id=None)], "stripped of all credentials"),
         (lambda s: [entity(s, id=None), certificate(s)], "stripped of all logins"),
     ],

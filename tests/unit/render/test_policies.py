@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from reconciler.render.policies import SHOWN, document_lines
+from reconciler.render.policies import SHOWN, document_lines, role_words
 
 
 def grant(*combinations: str) -> str:
@@ -19,6 +19,11 @@ def test_of_a_thousand_new_combinations_a_few_are_named_and_the_rest_counted() -
     assert lines[0] == ("-", f"{where}old")
     assert lines[1 : 1 + SHOWN] == [("+", f"{where}r{number:04}") for number in range(SHOWN)]
     assert lines[1 + SHOWN :] == [("+", f"{where}{1000 - SHOWN} more (--format json names them)")]
+
+
+def test_what_lets_people_use_what_is_their_own_is_said_in_words() -> None:
+    assert role_words("idac-t-own-keys") == "the use of their own keys"
+    assert role_words("idac-t-role-own-keys") == "role own-keys"
 
 
 def test_a_value_that_differs_only_beyond_what_is_shown_is_a_difference() -> None:
