@@ -15,7 +15,7 @@ _ROLE = re.compile(r"\Aidac-[a-z0-9-]+?-role-(?P<name>[a-z0-9-]+)\Z")
 
 
 def role_words(policy: str) -> str:
-    """`idac-meridian-role-rfq-trader` -> `role rfq-trader`; what lets people use their own in words; else the name."""
+    """`idac-meridian-role-rfq-trader` -> `role rfq-trader`; a policy over one's own in words; else the name."""
     if found := _ROLE.match(policy):
         return f"role {found['name']}"
     own = _OWN.match(policy)
