@@ -10,14 +10,14 @@ import reconciler.providers.ca.resources as ca
 import reconciler.providers.vault.resources as vault
 from reconciler.errors import CryptoError, InvalidInput
 from reconciler.kinds.expansion import World
-from reconciler.kinds.registry import KINDS
+from reconciler.kinds.registry import KINDS, kind_of
 from reconciler.kinds.subject import SubjectSpec
 from reconciler.memory import uncollected
 from reconciler.model.estate import Estate
 from reconciler.model.manifest import Finding, Lifecycle, SubjectRef, Tree, placed
 from reconciler.model.resource import Address, Core, Desired, Resource
 from reconciler.model.words import few
-from reconciler.providers.vault.policies import OWN_KEYS
+from reconciler.providers.vault.policies import own_suffixes
 from reconciler.x509 import read_csr
 
 # Frozen when its policy cannot be made: what stands stays, and is not taken for unexplained.
@@ -50,7 +50,7 @@ def _expand(tree: Tree, estate: Estate, today: date) -> Desired:
     findings: list[Finding] = []
     for subjects in (False, True):  # rules first: what refers to a rule that does not hold up is not expanded
         manifests = {m.ref: m for m in tree.manifests if m.ref not in frozen}
-        world = World(estate, manifests, tree.files, tree.unread_files)
+        world = World(estate, manifests, tree.files, today, tree.unread_files)
         for ref, manifest in manifests.items():
             kind = KINDS[manifest.kind]
             if kind.subject is not subjects or lifecycles.get(ref, "active") != "active":
@@ -78,24 +78,29 @@ def _expand(tree: Tree, estate: Estate, today: date) -> Desired:
         reasons=reasons,
         former=_former(tree),
         persons={m.ref: m.spec.whose for m in tree.manifests if isinstance(m.spec, SubjectSpec)},
-        cores=dict(_cores(tree, estate, frozen)),
+        cores=dict(_cores(tree, estate, frozen, today)),
     )
 
 
-def _cores(tree: Tree, estate: Estate, frozen: Set[SubjectRef]) -> Iterator[tuple[SubjectRef, Core]]:
+def _cores(tree: Tree, estate: Estate, frozen: Set[SubjectRef], today: date) -> Iterator[tuple[SubjectRef, Core]]:
     """What frozen subjects' manifests say without doubt: of one document alone, and of roles that there are."""
     declared = Counter((*(m.ref for m in tree.manifests), *(i.ref for i in tree.invalid)))
-    said: list[tuple[SubjectRef, Sequence[str], Sequence[str], frozenset[str] | None]] = [
-        (m.ref, m.spec.roles, m.spec.own, frozenset(c.name for c in m.spec.credentials))
-        for m in tree.manifests
-        if m.ref in frozen and isinstance(m.spec, SubjectSpec)
-    ]
-    # Which keys an invalid manifest gives is in doubt: whoever may use theirs may go on.
-    said += [(i.ref, i.roles, (OWN_KEYS,), None) for i in tree.invalid if i.ref in frozen and i.sure]
-    for ref, roles, own, credentials in said:
-        known = all(SubjectRef("role", role) in declared for role in roles)  # else it may be a slip of the pen
-        if known and declared[ref] == 1:
-            yield ref, Core(vault.entity(estate, ref, roles, own=own), credentials)
+    said: list[tuple[SubjectRef, Sequence[str], Core]] = []
+    for m in tree.manifests:
+        if m.ref in frozen and isinstance(m.spec, SubjectSpec):
+            kind = KINDS[m.kind]
+            core = Core(kind.entity(estate, m.ref, m.spec), m.spec.keeps(today), m.spec.ended(), kind.plain)
+            said.append((m.ref, m.spec.roles, core))
+    for i in tree.invalid:
+        if i.ref in frozen and i.sure:
+            its = kind_of(i.ref)
+            # What else an invalid manifest gives is in doubt: whoever may use their own keys may go on.
+            known = vault.entity(estate, i.ref, i.roles, own=own_suffixes(estate, i.ref.kind))
+            said.append((i.ref, i.roles, Core(known, None, whole=its is None or its.plain)))
+    for ref, roles, core in said:
+        there = all(SubjectRef("role", role) in declared for role in roles)  # else it may be a slip of the pen
+        if there and declared[ref] == 1:
+            yield ref, core
 
 
 def _former(tree: Tree) -> dict[SubjectRef, tuple[SubjectRef, ...]]:

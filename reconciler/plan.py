@@ -24,10 +24,10 @@ def plan(
     guards: Sequence[Guard],
     scope: Fields = SCOPE_ALL,
 ) -> Plan:
-    """Order the changes, withhold grants from subjects that a finding bars, and take the digest."""
+    """Order the changes, withhold what is given to subjects that a finding bars, and take the digest."""
     barred = {f.subject for f in findings if f.severity == "error" and f.subject is not None}
     kept = [
-        c for c in sorted(changes, key=lambda c: c.order) if not (c.phase == "grant" and str(c.subject) in barred)
+        c for c in sorted(changes, key=lambda c: c.order) if c.phase == "contain" or str(c.subject) not in barred
     ]
     reviewed = tuple(c for c in kept if not c.routine)
     routine = tuple(c for c in kept if c.routine)

@@ -83,7 +83,7 @@ class Firm:
         return file
 
     def manifest(self, kind: str, name: str, spec: Mapping[str, Any], **metadata: Any) -> Path:
-        folder = {"Trader": "traders", "Role": "roles", "CertificateProfile": "profiles"}[kind]
+        folder = {"Trader": "traders", "Role": "roles", "CertificateProfile": "profiles", "Bot": "bots"}[kind]
         document = {
             "apiVersion": "idac/v1",
             "kind": kind,

@@ -186,10 +186,17 @@ _counter = itertools.count(1)
 
 
 def make_estate(root: Path, name: str, **spec: Any) -> Estate:
-    """An estate's configuration, without its file."""
+    """An estate's configuration, without its file. `workload_keys` stands for what its issuers' files hold."""
+    keys = spec.pop("workload_keys", {})
     fields = {"trustDomain": "trading.example", **spec}
-    made = EstateSpec.model_validate(fields)
-    return Estate(name=name, root=str(root), spec=made, configuration_digest="0" * 64, policy_digest="0" * 64)
+    return Estate(
+        name=name,
+        root=str(root),
+        spec=EstateSpec.model_validate(fields),
+        configuration_digest="0" * 64,
+        policy_digest="0" * 64,
+        workload_keys=keys,
+    )
 
 
 def fresh_estate(server: Server, root: Path, **spec: Any) -> Estate:

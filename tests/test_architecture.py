@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 # modules of a provider that are pure data: kinds may use them
-PURE = ("resources", "policies")
+PURE = ("resources", "policies", "roles")
 PACKAGE = Path(__file__).parent.parent / "reconciler"
 
 # library -> the rooms it may be imported in

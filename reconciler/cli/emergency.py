@@ -13,7 +13,7 @@ from reconciler.cli.ledger import open_ledger
 from reconciler.cli.terminal import applying, looking, print_json
 from reconciler.clock import stamp
 from reconciler.emergency import Done, carry_out_now, plan_containment, plan_freeze
-from reconciler.kinds.registry import LATER, SUBJECTS
+from reconciler.kinds.registry import SUBJECTS
 from reconciler.model.estate import Estate
 from reconciler.model.manifest import SubjectRef, Tree
 from reconciler.model.record import Purpose, Run
@@ -30,7 +30,7 @@ ROUNDS = 3
 def contain_subject(context: Context, *, subject: str, reason: str) -> int:
     """Hold one subject, take all it has, prove it, record it. Asks for no manifest and waits for nobody."""
     held, why = named(subject), reason_of(reason)
-    kinds = sorted({*(kind.lower() for kind in LATER), *SUBJECTS})
+    kinds = sorted(SUBJECTS)
     if held.kind not in kinds:
         raise Usage(f"{held.kind} is no kind of subject: it is {', '.join(kinds[:-1])} or {kinds[-1]}")
     estate = context.estate()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from reconciler.diff.holds import MISSING, Held
+from reconciler.diff.issuers import contain_issuer, is_fetched
 from reconciler.diff.keys import deactivate, destroy
 from reconciler.model.change import Change
 from reconciler.model.manifest import SubjectRef
@@ -25,6 +26,8 @@ def contain(
 ) -> Iterator[Change]:
     """Disable the entity, delete logins, revoke certificates and tokens; last, delete or seal the entity.
 
+    A bot that fetches its own certificates loses the role for that before they are revoked.
+
     `remove` deletes the entity at the end (a leaver); otherwise it stays disabled with its state sealed as
     `contained` (suspension, hold), which apply writes only once every proof holds. `sealed` is false when
     a system could not be seen: then the last step waits for a later plan. `reopened`: a hold is about to be
@@ -37,7 +40,10 @@ def contain(
     if entity is not None and not (entity.fields["disabled"] and entity.fields["state"] != "active"):
         work.append(_disable(subject, entity, why))
     work += [_delete_login(subject, r, why) for r in resources if r.type == "vault.login"]
-    work += [c for r in resources if r.type == "ca.certificate" for c in revoke(subject, r, why)]
+    if subject is not None:
+        work += contain_issuer(subject, {r.address: r for r in resources}, why)
+    kept = [r for r in resources if r.type == "ca.certificate" and not is_fetched(r)]
+    work += [c for r in kept for c in revoke(subject, r, why)]
     for key in (r for r in resources if r.type == "hsm.key"):
         work += [destroy(subject, key, why)] if remove and destroying else deactivate(subject, key, why)
     if entity is not None and (work or remove or reopened or not settled):
@@ -51,7 +57,7 @@ def revoke(
     subject: SubjectRef | None, certificate: Resource, why: str, shown: Fields | None = None
 ) -> Iterator[Change]:
     """Revoke every live serial of one credential, and withdraw its delivery. `shown`: more to say of what was."""
-    orphan = "/orphan/" in certificate.address
+    orphan = certificate.address.startswith("ca.certificate/orphan/")
     serials = [certificate.facts["serial"]] if orphan else list(certificate.facts.get("serials") or ())
     yield Change(
         certificate.address,
@@ -127,7 +133,8 @@ def _delete_entity(subject: SubjectRef | None, entity: Resource, why: str) -> Ch
 
 
 def _delete_login(subject: SubjectRef | None, login: Resource, why: str) -> Change:
-    before = {n: login.fields.get(n) for n in ("allowed_common_names", "allowed_uri_sans")}
+    binding = ("allowed_common_names", "allowed_uri_sans", "bound_subject", "bound_claims")
+    before = {n: login.fields[n] for n in binding if n in login.fields}
     return Change(login.address, subject, "delete", "contain", why, before=before, after=None, actual=login)
 
 

@@ -11,11 +11,13 @@ from reconciler.diff.certificates import fits
 from reconciler.diff.compare import answered, differing, resolve
 from reconciler.diff.containment import UNEXPLAINED, contain, end_tokens, revoke
 from reconciler.diff.credentials import Credentials
+from reconciler.diff.issuers import converge_issuer, delete_issuer, is_fetched, revoke_fetched
 from reconciler.diff.keys import credential_of, deactivate
 from reconciler.model.change import Change, Phase
 from reconciler.model.manifest import SubjectRef
 from reconciler.model.resource import Actual, Address, Core, Fields, Resource
 
+ORPHAN = "ca.certificate/orphan/"
 TOKENS = "whoever logged in with what is taken is logged out"
 # A live entity's lists: what is there and not desired is power to take away.
 POWER = ("policies", "aliases")
@@ -44,6 +46,9 @@ def converge(
                 pass  # with its certificate
             case "vault.entity":
                 made += _converge_entity(subject, resource, resolve(resource.fields, actual, there), there)
+            case "ca.issuer":
+                made += converge_issuer(subject, resource, resolve(resource.fields, actual), there, found)
+                adopted.add(f"ca.certificate/runtime/{subject}")  # explained; what is not was no part of it
             case _:
                 made += _converge_login(subject, resource, resolve(resource.fields, actual, there), there, found)
     yield from made
@@ -74,14 +79,18 @@ def narrow(subject: SubjectRef, core: Core | None, present: Sequence[Resource]) 
     if core is None:
         return
     taken: list[Change] = []
-    own = [r for r in present if "/orphan/" not in r.address]
+    own = [r for r in present if not r.address.startswith(ORPHAN) and not is_fetched(r)]
     delivered = {credential_of(r.address) for r in own if r.type == "ca.certificate"}
     # A name that does not stand yet may be a new one for an old credential: then none is sure to be superfluous.
     sure = core.credentials is not None and core.credentials <= delivered
     for resource in own:
+        credential = credential_of(resource.address)
         if resource.type == "vault.entity":
-            yield from _narrow_entity(subject, core.entity, core.entity.fields, resource)
-        elif sure and credential_of(resource.address) not in (core.credentials or ()):
+            doubtful = {} if core.whole else {"aliases": resource.fields["aliases"]}
+            yield from _narrow_entity(subject, core.entity, {**core.entity.fields, **doubtful}, resource)
+        elif credential in core.ended:
+            taken += _remove(subject, resource)
+        elif sure and resource.type != "ca.issuer" and credential not in (core.credentials or ()):
             key = resource.type == "hsm.key"  # not destroyed: the fault may be what makes it superfluous
             taken += deactivate(subject, resource, UNEXPLAINED) if key else _remove(subject, resource)
     yield from taken
@@ -89,7 +98,11 @@ def narrow(subject: SubjectRef, core: Core | None, present: Sequence[Resource]) 
 
 
 def _remove(subject: SubjectRef, extra: Resource) -> Iterator[Change]:
-    if extra.type == "ca.certificate":
+    if extra.type == "ca.issuer":
+        yield delete_issuer(subject, extra, UNEXPLAINED)
+    elif is_fetched(extra):
+        yield revoke_fetched(subject, extra, UNEXPLAINED)
+    elif extra.type == "ca.certificate":
         yield from revoke(subject, extra, UNEXPLAINED)
     elif extra.type == "vault.login":
         before = dict(extra.fields)

@@ -106,7 +106,7 @@ def foreign_containment(resources: Sequence[Resource], revoked: Sequence[Revocat
         return "its entity was disabled by somebody else"
     if revoked:
         return _revoked_words(revoked)
-    if entity is None and all_seen and any(_delivery(r) for r in resources):
+    if entity is None and all_seen and any(_delivery(r) or _workload_login(r) for r in resources):
         return MISSING
     if entity is not None and (taken := entity.facts.get("taken")):
         return f"{taken} of its policies were taken away by somebody else"
@@ -154,7 +154,15 @@ def _own(subject: SubjectRef, look: _Look) -> Held | None:
 
 
 def _delivery(resource: Resource) -> bool:
-    return resource.address.startswith("ca.certificate/") and "/orphan/" not in resource.address
+    """Whether a credential was delivered: what is found besides, or was fetched at run time, is no sign of one."""
+    return resource.address.startswith("ca.certificate/") and not resource.address.startswith(
+        ("ca.certificate/orphan/", "ca.certificate/runtime/")
+    )
+
+
+def _workload_login(resource: Resource) -> bool:
+    """Whether a workload logs in there with its token: such a login comes after the entity, and goes before it."""
+    return resource.type == "vault.login" and "bound_subject" in resource.fields
 
 
 def _followed(

@@ -12,19 +12,29 @@ from reconciler.kinds.certificate_profile.expand import ca_profile
 from reconciler.kinds.certificate_profile.spec import CertificateProfile
 from reconciler.kinds.expansion import Expansion, World, spec_of
 from reconciler.kinds.subject import Credential, SubjectSpec
-from reconciler.model.estate import HsmToken, seconds
+from reconciler.model.estate import Estate, HsmToken, seconds
 from reconciler.model.manifest import Finding, Manifest, SubjectRef
 from reconciler.model.resource import Resource
 from reconciler.x509 import Csr, read_csr
 
 
+def entity(estate: Estate, subject: SubjectRef, spec: SubjectSpec) -> Resource:
+    """The subject's entity, as most kinds have it."""
+    return vault.entity(estate, subject, spec.roles, spec.whose, spec.own)
+
+
 def expand_subject(manifest: Manifest, world: World) -> Expansion:
-    """Everything an active subject should have. Incomplete when a role, profile or key does not hold up."""
+    """Everything an active subject should have. Incomplete when a role, profile or key does not hold up.
+
+    What a bot fetches for itself at run time is its own kind's matter.
+    """
     spec = spec_of(manifest, SubjectSpec)
-    resources: list[Resource] = [vault.entity(world.estate, manifest.ref, spec.roles, spec.whose, spec.own)]
+    resources: list[Resource] = [entity(world.estate, manifest.ref, spec)]
     findings: list[Finding] = []
     complete = all(SubjectRef("role", role) in world.manifests for role in spec.roles)
     for index, credential in enumerate(spec.credentials):
+        if credential.key.runtime and manifest.kind == "Bot":
+            continue
         profile = world.manifests.get(SubjectRef("certificateprofile", credential.profile))
         if profile is None:  # the estate's checks say so
             complete = False
@@ -46,9 +56,9 @@ def _judge(
 ) -> Csr | HsmToken | str:
     """The credential's CSR, or the token in which its key is born, or why it gets no certificate."""
     if credential.key.runtime:
-        return "keys born as `runtime` come later: give {csr: path} or {hsm: token}"
-    if unfit := _unfit(manifest, credential, spec):
-        return unfit
+        return "only a bot fetches its certificates itself (`runtime`): give {csr: path} or {hsm: token}"
+    if why := unfit(manifest, credential, spec):
+        return why
     if credential.key.hsm is not None:
         return _token(credential.key.hsm, credential, spec, world)
     return _csr(str(credential.key.csr), credential, spec, world)
@@ -84,7 +94,7 @@ def _csr(path: str, credential: Credential, spec: CertificateProfile, world: Wor
     return csr
 
 
-def _unfit(manifest: Manifest, credential: Credential, spec: CertificateProfile) -> str:
+def unfit(manifest: Manifest, credential: Credential, spec: CertificateProfile) -> str:
     """Why the profile is not for this subject; empty when it is."""
     if manifest.kind not in spec.subject_kinds:
         allowed = ", ".join(spec.subject_kinds)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from typing import TypeVar
 
 from reconciler.model.estate import Estate
@@ -27,6 +28,7 @@ class World:
     estate: Estate
     manifests: Mapping[SubjectRef, Manifest]
     files: Mapping[str, str]
+    today: date
     unread_files: Mapping[str, str] = field(default_factory=dict)  # path -> why
 
 

@@ -100,6 +100,14 @@ class SubjectSpec(Spec):
         """The shared policies over one's own things that it needs, by suffix."""
         return (OWN_KEYS,) if any(c.key.hsm is not None for c in self.credentials) else ()
 
+    def keeps(self, today: date) -> frozenset[str]:
+        """The names of all that it proves itself with on that day."""
+        return frozenset(credential.name for credential in self.credentials)
+
+    def ended(self) -> frozenset[str]:
+        """Names of what it proved itself with and does no more, said in so many words: it goes in any case."""
+        return frozenset()
+
     def files(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
         """The files it refers to, each with the field that does."""
         for index, credential in enumerate(self.credentials):

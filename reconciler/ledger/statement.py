@@ -163,7 +163,7 @@ def _facts(change: Change, outcome: Outcome) -> dict[str, Any]:
 
 def _serials(change: Change, facts: Mapping[str, Any]) -> tuple[str, ...]:
     if change.action == "revoke":
-        return tuple((change.before or {}).get("serials") or ())
+        return tuple((change.before or {}).get("serials") or facts.get("serials") or ())
     return (facts["serial"],) if facts.get("serial") else ()
 
 

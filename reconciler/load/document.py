@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from reconciler import yaml12
 from reconciler.kinds.envelope import Envelope, Metadata
-from reconciler.kinds.registry import KINDS, LATER, Kind
+from reconciler.kinds.registry import KINDS, Kind, kind_of
 from reconciler.kinds.subject import MOST_ROLES, SubjectSpec
 from reconciler.load.words import explain, nearest, shortened
 from reconciler.model.manifest import Finding, Invalid, Manifest, Origin, Spec, Steps, SubjectRef
@@ -106,9 +106,7 @@ def _validated(model: type[S], value: dict[str, Any], base: tuple[str, ...], fau
 def _kind(name: Any, faults: _Faults) -> Kind | None:
     if not isinstance(name, str):
         return None  # the envelope's own fault says so
-    if name in LATER:
-        faults.add("M06", f"kind {name} comes later: this version reads {', '.join(KINDS)}", "kind")
-    elif name not in KINDS:
+    if name not in KINDS:
         faults.add("M06", f"{shortened(name)!r} is no kind{nearest(name, dict.fromkeys(KINDS))}", "kind")
     return KINDS.get(name)
 
@@ -119,7 +117,7 @@ def _told(value: Any) -> SubjectRef | None:
         return None
     kind, metadata = value.get("kind"), value.get("metadata")
     name = metadata.get("name") if isinstance(metadata, dict) else None
-    if not isinstance(kind, str) or not isinstance(name, str) or (kind not in KINDS and kind not in LATER):
+    if not isinstance(kind, str) or not isinstance(name, str) or kind not in KINDS:
         return None
     try:
         Metadata(name=name)
@@ -133,7 +131,7 @@ def _invalid(ref: SubjectRef, value: dict[str, Any], *, clean: bool) -> Invalid:
 
     `clean`: it is YAML without a fault, so that nothing in it stands twice.
     """
-    kind = next((known for name, known in KINDS.items() if name.lower() == ref.kind), None)
+    kind = kind_of(ref)
     body = value.get("spec")
     if kind is None or not isinstance(body, dict) or not issubclass(kind.spec, SubjectSpec):
         return Invalid(ref)

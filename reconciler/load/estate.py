@@ -13,13 +13,19 @@ from reconciler.errors import InvalidInput
 from reconciler.kinds import fields
 from reconciler.kinds.fields import Name
 from reconciler.load.files import Root, Unreadable
+from reconciler.load.issuers import referred_by
 from reconciler.load.secrets import WORDS, find_secrets, place
 from reconciler.load.words import explain
 from reconciler.model.estate import ADDRESS, Estate, EstateSpec
 from reconciler.model.manifest import Finding, Origin, Spec
+from reconciler.model.workload import ISSUER, POINTER, SUBJECTS, URL
 
 FILE = "idac.yaml"
 fields.WORDS[ADDRESS] = "the server's URL, such as https://vault.example:8200"
+fields.WORDS[URL] = "an https URL"
+fields.WORDS[ISSUER] = "the value of the claim iss"
+fields.WORDS[POINTER] = "a JSON pointer into the token, such as /workload/image_digest"
+fields.WORDS[SUBJECTS] = "a value of the claim sub, or its beginning and a final *"
 
 
 class _Metadata(Spec):
@@ -62,12 +68,16 @@ def load_estate(path: Path) -> Estate:
     document = _Document.model_validate(value)
     name, spec = document.metadata.name, document.spec
     plain = spec.model_dump(mode="json", by_alias=True)
+    keys, authorities = referred_by(spec.workload_issuers, Root(path.parent))
+    files = {"keys": keys, "authorities": authorities} if keys or authorities else {}
     return Estate(
         name=name,
         root=str(path.parent),
         spec=spec,
-        configuration_digest=digest({"name": name, "spec": plain}),
+        configuration_digest=digest({"name": name, "spec": plain, **files}),
         policy_digest=digest(plain["policy"]),
+        workload_keys=keys,
+        workload_authorities=authorities,
     )
 
 

@@ -42,7 +42,7 @@ def explain(error: ValidationError, model: type[BaseModel]) -> Iterator[tuple[Pa
     faults = error.errors(include_url=False, include_input=False)
     paths = [tuple(step for step in fault["loc"] if step != "[key]") for fault in faults]
     for fault, path in zip(faults, paths, strict=True):
-        if fault["type"] == "too_short" and any(p[:-1] == path and p != path for p in paths):
+        if fault["type"] == "too_short" and any(p[: len(path)] == path and p != path for p in paths):
             continue  # pydantic counts only the items that are valid; those that are not have been named
         yield path, f"{_dotted(path)}{_message(fault, path, model)}"
 

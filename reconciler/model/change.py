@@ -14,7 +14,14 @@ ACTIONS: tuple[Action, ...] = ("create", "update", "rotate", "revoke", "delete",
 PHASES: tuple[Phase, ...] = ("contain", "govern", "grant")
 
 # Within a phase, every change of a lower step is finished before one of a higher step begins.
-_CONTAIN_STEPS = {"vault.login": 2, "ca.certificate": 3, "ca.crl": 4, "vault.token": 5, "hsm.key": 6}
+_CONTAIN_STEPS = {
+    "vault.login": 2,
+    "ca.issuer": 3,
+    "ca.certificate": 4,
+    "ca.crl": 5,
+    "vault.token": 6,
+    "hsm.key": 7,
+}
 _GRANT_STEPS = {"vault.entity": 0, "hsm.key": 1, "ca.certificate": 2, "vault.login": 3}
 
 
@@ -65,7 +72,7 @@ class Change:
         if self.phase == "grant":
             return _GRANT_STEPS.get(self.type, 0)
         if self.type == "vault.entity":
-            return 8 if self.closes else 0 if self.action == "hold" else 1
+            return 9 if self.closes else 0 if self.action == "hold" else 1
         return _CONTAIN_STEPS.get(self.type, 2)
 
     @property

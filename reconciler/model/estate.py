@@ -7,8 +7,6 @@ from functools import lru_cache
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     StrictBool,
     StrictInt,
@@ -16,6 +14,9 @@ from pydantic import (
     StringConstraints,
     model_validator,
 )
+
+from reconciler.model.strict import Strict
+from reconciler.model.workload import WorkloadIssuer
 
 DnsLabel = Annotated[str, StringConstraints(strict=True, pattern=r"\A[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\z")]
 Duration = Annotated[str, StringConstraints(strict=True, pattern=r"\A[1-9][0-9]{0,8}[smhd]\z")]
@@ -28,18 +29,14 @@ HSM_MOUNT = "hsm-"  # after the estate's prefix, before the token's name
 ADDRESS = r"\A(https?://[^\s/]\S*)?\z"
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, defer_build=True)
-
-
-class SecretRef(_Strict):
+class SecretRef(Strict):
     """Where a secret is, never what it is: the name of an environment variable, or a file."""
 
     env: StrictStr | None = None
     file: StrictStr | None = None
 
 
-class Login(_Strict):
+class Login(Strict):
     """How one of the four identities logs in."""
 
     method: Literal["approle", "jwt", "token"]
@@ -62,7 +59,7 @@ class Login(_Strict):
         return self
 
 
-class Logins(_Strict):
+class Logins(Strict):
     """The four identities. Absent ones are looked for under `.idac/`, where bootstrap puts them."""
 
     plan: Login | None = None
@@ -71,7 +68,7 @@ class Logins(_Strict):
     govern: Login | None = None
 
 
-class Target(_Strict):
+class Target(Strict):
     """The Vault or OpenBao this estate lives in. `VAULT_ADDR`, `VAULT_CACERT`, `VAULT_NAMESPACE` win."""
 
     address: Annotated[str, StringConstraints(strict=True, pattern=ADDRESS)] = ""
@@ -80,7 +77,7 @@ class Target(_Strict):
     logins: Logins = Logins()
 
 
-class RemovalBudget(_Strict):
+class RemovalBudget(Strict):
     """How many subjects one plan may remove: at most `absolute`, and at most `percent` of those there are.
 
     The percentage never forbids removing a single subject, so that small desks work.
@@ -90,7 +87,7 @@ class RemovalBudget(_Strict):
     percent: StrictInt = Field(default=20, ge=0, le=100)
 
 
-class Policy(_Strict):
+class Policy(Strict):
     """What the estate's owners allow without asking again."""
 
     removals: RemovalBudget = RemovalBudget()
@@ -102,13 +99,13 @@ class Policy(_Strict):
     auto_approve: StrictBool = Field(default=False, alias="autoApprove")
 
 
-class Records(_Strict):
+class Records(Strict):
     """Where records are signed from. The key is a PKCS#8 P-256 private key outside the repository."""
 
     key: SecretRef | None = None
 
 
-class HsmToken(_Strict):
+class HsmToken(Strict):
     """A place where private keys are born and stay: a credential names it as `key: {hsm: name}`.
 
     `transit` is the server's own transit engine, one mount a token: software custody, non-exportable.
@@ -118,7 +115,7 @@ class HsmToken(_Strict):
     backend: Literal["transit"]
 
 
-class EstateSpec(_Strict):
+class EstateSpec(Strict):
     """`spec` of `kind: Estate`."""
 
     manifests: tuple[StrictStr, ...] = (".",)  # directories, relative to idac.yaml
@@ -129,16 +126,17 @@ class EstateSpec(_Strict):
     policy: Policy = Policy()
     records: Records = Records()
     hsm_tokens: tuple[HsmToken, ...] = Field(default=(), alias="hsmTokens", max_length=16)
+    workload_issuers: tuple[WorkloadIssuer, ...] = Field(default=(), alias="workloadIssuers", max_length=16)
 
     @model_validator(mode="after")
-    def _tokens_differ(self) -> Self:
-        names = [token.name for token in self.hsm_tokens]
-        if len(set(names)) != len(names):
-            raise ValueError("two hsmTokens have the same name")
+    def _names_differ(self) -> Self:
+        for what, several in (("hsmTokens", self.hsm_tokens), ("workloadIssuers", self.workload_issuers)):
+            if len({one.name for one in several}) != len(several):
+                raise ValueError(f"two {what} have the same name")
         return self
 
 
-class Estate(_Strict):
+class Estate(Strict):
     """`idac.yaml`, validated. `root` is the directory it stands in; its paths are relative to that."""
 
     name: DnsLabel
@@ -146,6 +144,9 @@ class Estate(_Strict):
     spec: EstateSpec
     configuration_digest: StrictStr
     policy_digest: StrictStr
+    # What workloadIssuers name by file: public keys (PEM) and authorities (PEM), by the issuer's name.
+    workload_keys: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    workload_authorities: dict[str, str] = Field(default_factory=dict)
 
     @property
     def prefix(self) -> str:
@@ -166,22 +167,45 @@ class Estate(_Strict):
         """Where the engine of one HSM token is mounted."""
         return f"{self.prefix}{HSM_MOUNT}{token}"
 
+    @property
+    def workload_mounts(self) -> Mapping[str, str]:
+        """The login mount of each workload issuer, by the issuer's name."""
+        return {issuer.name: self.mounts.workload(issuer.name) for issuer in self.spec.workload_issuers}
 
-class Mounts(_Strict):
-    """Mount paths without slashes. `cert` and `run` stand under `auth/`."""
+    def workload_issuer(self, name: str) -> WorkloadIssuer | None:
+        """The workload issuer of that name; None where there is none."""
+        return next((issuer for issuer in self.spec.workload_issuers if issuer.name == name), None)
+
+    def subjects_of(self, issuer: WorkloadIssuer) -> tuple[str, ...]:
+        """The patterns of `sub` that its tokens may have: by default every SPIFFE ID of the trust domain."""
+        return issuer.subjects or (f"spiffe://{self.spec.trust_domain}/*",)
+
+
+class Mounts(Strict):
+    """Mount paths without slashes. `cert`, `run` and those of workload issuers stand under `auth/`."""
 
     root: StrictStr  # PKI engine of the root CA
     pki: StrictStr  # PKI engine of the issuing CA
     kv: StrictStr  # KV v2: certificates, revocations, holds, the lock, used plans
     cert: StrictStr  # cert auth of the subjects
     run: StrictStr  # AppRole auth of the runners
+    workloads: StrictStr  # begins the name of every JWT auth of a workload issuer
+
+    def workload(self, issuer: str) -> str:
+        """JWT auth of one workload issuer."""
+        return f"{self.workloads}{issuer}"
 
 
 # Not kept in the estate itself: pydantic would copy them into an estate of another name.
 @lru_cache(maxsize=16)
 def _mounts(prefix: str) -> Mounts:
     return Mounts(
-        root=f"{prefix}root", pki=f"{prefix}pki", kv=f"{prefix}kv", cert=f"{prefix}cert", run=f"{prefix}run"
+        root=f"{prefix}root",
+        pki=f"{prefix}pki",
+        kv=f"{prefix}kv",
+        cert=f"{prefix}cert",
+        run=f"{prefix}run",
+        workloads=f"{prefix}jwt-",
     )
 
 

@@ -95,6 +95,8 @@ class Core:
 
     entity: Resource  # with the desired policies
     credentials: frozenset[str] | None  # their names; None where they are in doubt
+    ended: frozenset[str] = frozenset()  # names of what it says in so many words to be over
+    whole: bool = True  # whether its aliases are sure too: those of a workload follow from more than its name
 
 
 @dataclass(frozen=True, slots=True)

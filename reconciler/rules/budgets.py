@@ -184,7 +184,8 @@ def _powers(resources: Iterable[Resource]) -> list[str]:
     several = list(resources)
     types = {r.type for r in several}
     roles = any(r.fields["policies"] for r in several if r.type == "vault.entity")
-    has = {"roles": roles, "credentials": "ca.certificate" in types, "logins": "vault.login" in types}
+    credentials = bool({"ca.certificate", "ca.issuer"} & types)
+    has = {"roles": roles, "credentials": credentials, "logins": "vault.login" in types}
     return [kind for kind, there in has.items() if there]
 
 
@@ -208,7 +209,8 @@ def _counts(resource: Resource) -> bool:
     entries could fill the budget with people who never were.
     """
     if resource.type != "ca.certificate":
-        return resource.type in ("vault.entity", "vault.login", "hsm.key")  # a destroyed key never comes back
+        # A destroyed key never comes back.
+        return resource.type in ("vault.entity", "vault.login", "ca.issuer", "hsm.key")
     named = resource.subject is not None and resource.fields.get("common_name") == resource.subject.principal
     return named and bool(resource.facts.get("serials"))
 

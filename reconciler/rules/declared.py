@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
+from reconciler.kinds.bot.spec import Bot
 from reconciler.kinds.device.spec import Device
 from reconciler.kinds.person import Person
 from reconciler.kinds.role.spec import Role
@@ -22,9 +23,13 @@ def declared_only(view: View) -> Iterator[Finding]:
     trading = [(m, ("spec", "marketAccess")) for m, s in view.staying(Trader) if s.market_access]
     tiers = [(m, ("spec", "mfaTier")) for m, s in people if s.mfa_tier]
     machines = [(m, ("spec", "devices")) for m, s in people if s.devices]
+    timed = [(m, ("spec", "schedule")) for m, s in view.staying(Bot) if s.schedule is not None]
+    stoppable = [(m, ("spec", "killSwitchOwners")) for m, s in view.staying(Bot) if s.kill_switch_owners]
     yield from _declared("mfaTier of", tiers, "person", "people")
     yield from _declared("devices of", machines, "person", "people")
     yield from _declared("marketAccess of", trading, "trader", "traders")
+    yield from _declared("schedule of bot", timed, "bot", "bots")
+    yield from _declared("killSwitchOwners of bot", stoppable, "bot", "bots")
     yield from _declared("attestation of device", attested, "device", "devices")
     asked: Mapping[str, Callable[[Role], object]] = {
         "requires": lambda r: r.requires.mfa_tier or r.requires.device_attested,

@@ -17,7 +17,7 @@ from reconciler.memory import uncollected
 from reconciler.model.estate import Estate
 from reconciler.model.manifest import Finding, SubjectRef, Tally, Tree, placed
 from reconciler.model.words import few
-from reconciler.rules import devices, tiers
+from reconciler.rules import bots, devices, tiers
 from reconciler.rules.declared import declared_only
 from reconciler.rules.view import View, dangling, dangling_person, finding, several, shared
 
@@ -214,6 +214,7 @@ _RULES: tuple[Callable[[View], Iterator[Finding]], ...] = (
     _powerless,
     _renames,
     *devices.RULES,
+    *bots.RULES,
     *tiers.RULES,
     declared_only,
 )

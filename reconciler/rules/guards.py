@@ -70,7 +70,7 @@ def _barred_subjects(
     findings: Sequence[Finding], changes: Sequence[Change], desired: Desired, actual: Actual
 ) -> Guard:
     blocked = sorted({f.subject for f in findings if f.severity == "error" and f.subject is not None})
-    withheld = sum(1 for c in changes if c.phase == "grant" and str(c.subject) in blocked)
+    withheld = sum(1 for c in changes if c.phase != "contain" and str(c.subject) in blocked)
     if not blocked:
         return Guard("G04", "passed", "no subject is barred from grants")
     names = few(blocked, len(blocked), shown=5)

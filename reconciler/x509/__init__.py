@@ -10,6 +10,7 @@ from reconciler.x509.certificate import Certificate, read_certificate
 from reconciler.x509.comparison import Expected, deviations
 from reconciler.x509.crl import Crl, read_crl
 from reconciler.x509.csr import Csr, read_csr
+from reconciler.x509.jwks import read_jwks
 from reconciler.x509.keys import new_key_and_csr, new_signing_key, public_spki
 from reconciler.x509.loopback import LoopbackTls, loopback_tls
 from reconciler.x509.ocsp import OcspAnswer, ocsp_request, read_ocsp
@@ -37,6 +38,7 @@ __all__ = [
     "read_certificate",
     "read_crl",
     "read_csr",
+    "read_jwks",
     "read_ocsp",
     "verify",
 ]

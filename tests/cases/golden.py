@@ -24,7 +24,19 @@ CONFIGURATION = """\
 apiVersion: idac/v1
 kind: Estate
 metadata: {name: golden}
-spec: {trustDomain: golden.test, manifests: [manifests]}
+spec:
+  trustDomain: golden.test
+  manifests: [manifests]
+  workloadIssuers:
+  - name: spire
+    issuer: https://spire.golden.test
+    jwksUrl: https://spire.golden.test/keys
+    claims: {environment: /workload/environment, image: /workload/image, model: /workload/model}
+  - name: kube
+    issuer: https://kube.golden.test
+    discoveryUrl: https://kube.golden.test
+    subjects: ["system:serviceaccount:trading:*"]
+    claims: {environment: /env, image: /image, model: /model, config: /config}
 """
 
 
@@ -60,11 +72,15 @@ def _content(address: str, fields: Any) -> Any:
         "vault.entity": ("policies", "aliases"),
         "vault.policy": ("name", "document"),
         "vault.login": ("allowed_common_names", "allowed_uri_sans"),
+        "vault.login by token": ("bound_audiences", "bound_claims", "bound_subject"),
+        "ca.issuer": ("allowed_domains", "allowed_uri_sans", "key_type", "key_bits", "key_usage", "client_flag",
+                      "organization", "ou", "ttl"),
         "ca.certificate": ("profile", "common_name", "uri_san", "spki"),
         "ca.profile": ("key_type", "key_bits", "key_usage", "ext_key_usage_oids", "client_flag",
                        "policy_identifiers", "organization", "ou", "ttl"),
     }  # fmt: skip
-    wanted = names.get(address.split("/", maxsplit=1)[0], tuple(fields))
+    kind = "vault.login by token" if "bound_subject" in fields else address.split("/", maxsplit=1)[0]
+    wanted = names.get(kind, tuple(fields))
     return {name: fields[name] for name in wanted}
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from tests.firm import Firm
 from tests.openbao import Raw
 
+WORKLOAD = "vault.login by token"  # JWT-auth roles: a login like the others, with fields of its own
 ANY: Any = object()  # shown, whatever it is
 Tamper = Callable[[Firm, Raw, str], Any]  # given the case's own name; what the field then is
 
@@ -30,19 +31,23 @@ class Case:
     field: str
     tamper: Tamper
     how: str = ""
+    kind: str = "trader"
 
     @property
     def name(self) -> str:
         """Of the subject, role or profile that this case is about: a DNS label."""
-        kind = self.type.split(".")[1]
+        kind = self.type.split(".")[1].replace(" by ", "-")
         field = self.field.removesuffix("_in_identity_templates")
-        return "-".join(p for p in (kind, field, self.how) if p).replace("_", "-").lower()
+        prefix = "bot" if self.kind == "bot" else ""
+        return "-".join(p for p in (prefix, kind, field, self.how) if p).replace("_", "-").lower()
 
     @property
     def address(self) -> str:
         """Of the resource that changes."""
         return {
-            "vault.entity": f"vault.entity/trader/{self.name}",
+            WORKLOAD: f"vault.login/bot/{self.name}/spire.1-0",
+            "ca.issuer": f"ca.issuer/bot/{self.name}",
+            "vault.entity": f"vault.entity/{self.kind}/{self.name}",
             "vault.login": f"vault.login/trader/{self.name}/mtls",
             "hsm.key": f"hsm.key/trader/{self.name}/signing/trade",
             "ca.certificate": f"ca.certificate/trader/{self.name}/mtls",

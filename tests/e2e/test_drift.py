@@ -16,17 +16,20 @@ import pytest
 from reconciler.expand import expand
 from reconciler.providers.ca.resources import READ_ONLY, ROLE_FIELDS
 from reconciler.providers.hsm.resources import POSTURE
-from reconciler.providers.vault.resources import LOGIN_FIELDS, PLAIN_POLICY
+from reconciler.providers.vault.resources import LOGIN_FIELDS, PLAIN_POLICY, WORKLOAD_LOGIN_FIELDS
 from tests.cli import Done
-from tests.drift.case import ANY, Case
+from tests.drift.bots import bots, issuer_path
+from tests.drift.bots import login_path as workload_login_path
+from tests.drift.case import ANY, WORKLOAD, Case
 from tests.drift.certificates import CERTIFICATE, PARTNER, record_path
 from tests.drift.entities import ENTITY, entity
 from tests.drift.keys import KEY
 from tests.drift.logins import OLDER_NAMES, login_path, logins
 from tests.drift.rules import POLICY, profiles
 from tests.firm import PROFILE, ROLE, Firm
-from tests.keys import Key, keyed
+from tests.keys import TOKENS, Key, keyed
 from tests.openbao import Server
+from tests.workloads import WorkloadIssuer, bot, employ
 
 pytestmark = pytest.mark.openbao
 
@@ -37,10 +40,12 @@ CASES = [
     *KEY,
     *POLICY,
     *profiles(f for f in ROLE_FIELDS if f != READ_ONLY),
+    *bots(WORKLOAD_LOGIN_FIELDS, (f for f in ROLE_FIELDS if f != READ_ONLY)),
 ]
 # Managed, and not among the cases: shown by the server alone, fixed by the address, or shown elsewhere.
 ELSEWHERE = {
     ("ca.profile", READ_ONLY),  # the server shows it, and nobody can write it
+    ("ca.issuer", READ_ONLY),
     ("vault.policy", "name"),  # another name is another policy, and the address another
     ("hsm.key", "name"),
     ("hsm.key", "token"),  # both are in the address
@@ -84,7 +89,9 @@ SERVER = {
             "follows from the type",
         ),
     },
+    WORKLOAD: dict.fromkeys(WORKLOAD_LOGIN_FIELDS, "managed"),
     "ca.profile": dict.fromkeys(ROLE_FIELDS, "managed"),
+    "ca.issuer": dict.fromkeys(ROLE_FIELDS, "managed"),
     "ca.certificate": {
         **dict.fromkeys(
             ("custom_metadata", "current_metadata_version", "metadata_cas_required"), "managed, as `record`"
@@ -95,6 +102,7 @@ SERVER = {
     },
 }
 SERVER["vault.policy"].pop("expiration")  # shown only while it is set
+SERVER[WORKLOAD].pop("poll_interval")  # the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +122,8 @@ def populate(firm: Firm) -> None:
         match case.type:
             case "vault.policy":
                 firm.manifest("Role", case.name, ROLE)
+            case _ if case.kind == "bot":
+                bot(firm, case.name)
             case "ca.profile":
                 firm.manifest("CertificateProfile", case.name, PROFILE)
             case "hsm.key":
@@ -121,11 +131,14 @@ def populate(firm: Firm) -> None:
             case _:
                 firm.trader(case.name)
     firm.trader(PARTNER)
+    bot(firm, PARTNER)
+    firm.trader("cro")
 
 
 @pytest.fixture(scope="module")
 def drifted(openbao: Server, tmp_path_factory: pytest.TempPathFactory) -> Drifted:
     firm = keyed(openbao, tmp_path_factory.mktemp("drift"))
+    employ(firm, WorkloadIssuer(), hsmTokens=TOKENS)
     populate(firm)
     firm.apply()
     firm.idac("plan", "--detailed-exitcode", code=0)
@@ -179,7 +192,7 @@ def test_there_is_a_case_for_every_field_of_every_resource_that_the_manifests_as
     firm = drifted.firm
     managed: defaultdict[str, set[str]] = defaultdict(set)
     for resource in expand(firm.tree, firm.estate, date.today()).resources.values():
-        managed[resource.type] |= set(resource.fields)
+        managed[WORKLOAD if "bound_subject" in resource.fields else resource.type] |= set(resource.fields)
     covered = {(case.type, case.field) for case in CASES} | ELSEWHERE
     assert {(type_, field) for type_, fields in managed.items() for field in fields} == covered
 
@@ -194,7 +207,9 @@ def test_every_field_that_the_server_shows_is_managed_or_known_not_to_give_power
         "vault.login": set(admin.ok("GET", login_path(firm, PARTNER)).data),
         "vault.policy": set(admin.ok("GET", f"sys/policies/acl/{firm.estate.prefix}role-rfq-trader").data),
         "hsm.key": set(key) | {"backed_up", "restored"},  # `backup_info`, `restore_info`: shown where there is one
+        WORKLOAD: set(admin.ok("GET", workload_login_path(firm, PARTNER)).data),
         "ca.profile": set(admin.ok("GET", f"{firm.estate.mounts.pki}/roles/trader-mtls").data),
+        "ca.issuer": set(admin.ok("GET", issuer_path(firm, PARTNER)).data),
         "ca.certificate": set(admin.ok("GET", record_path(firm, PARTNER)).data),
     }
     assert shown == {kind: set(fields) for kind, fields in SERVER.items()}

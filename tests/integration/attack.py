@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from reconciler.model.estate import Estate
-from reconciler.providers.ca.resources import Profile, profile
+from reconciler.model.manifest import SubjectRef
+from reconciler.providers.ca.resources import Profile, issuer, issuer_role, profile
 from reconciler.providers.vault.policies import grant_document
-from reconciler.providers.vault.resources import document
+from reconciler.providers.vault.resources import document, workload_login
 from reconciler.providers.vault.runners import POLICIES
 from reconciler.x509 import new_key_and_csr
 from tests.openbao import Raw, Server, log_in
@@ -42,17 +43,24 @@ class Field:
 
 
 def field(server: Server, estate: Estate) -> Field:
-    """Two Roles, one profile, the trader `jdoe`, the foreign entity `boss`, and a secret of another team."""
+    """Two Roles, a profile, the trader `jdoe`, the bot `mm`, the foreign entity `boss`, another team's secret."""
     admin, mounts, prefix = server.raw(), estate.mounts, estate.prefix
     for role in ("desk", "viewer"):
         text = document({"path": {f"secret/{role}": {"capabilities": ["read"]}}})
         admin.ok("POST", f"sys/policies/acl/{prefix}role-{role}", {"policy": text})
-    combinations = document(grant_document(estate, {"trader": [("desk", "viewer")]}))
+    combinations = document(grant_document(estate, {"trader": [("desk", "viewer")], "bot": [("desk",)]}))
     admin.ok("POST", f"sys/policies/acl/{prefix}grant", {"policy": combinations})
     admin.ok("POST", f"{mounts.pki}/roles/mtls", profile(estate, Profile("mtls", ("trader",), 3600)).fields)
     if admin.read(f"sys/mounts/other-{estate.name}").status != 200:
         admin.ok("POST", f"sys/mounts/other-{estate.name}", {"type": "kv"})
     admin.ok("POST", f"other-{estate.name}/secret", {"password": "hunter2"})
+    bot = SubjectRef("bot", "mm")
+    uri = f"spiffe://{estate.spec.trust_domain}/bot/mm"
+    own = issuer(estate, bot, Profile("fetched", ("bot",), 600), uri)
+    admin.ok("POST", f"{mounts.pki}/roles/{issuer_role(estate, bot)}", own.fields)
+    standing = workload_login(bot, "spire.1-0", sub=uri, audience="vault", claims={"/image": "sha256:1"})
+    admin.ok("POST", f"auth/{mounts.workload('spire')}/role/bot.mm.spire.1-0", standing.fields)
+    admin.ok("POST", f"identity/entity/name/{prefix}bot.mm", {"metadata": {"idac_estate": estate.name}})
     jdoe = admin.ok(
         "POST", f"identity/entity/name/{prefix}trader.jdoe", {"metadata": {"idac_estate": estate.name}}
     )
@@ -70,6 +78,8 @@ def field(server: Server, estate: Estate) -> Field:
         "key": key,
         "cert": f"auth/{mounts.cert}",
         "run": f"auth/{mounts.run}",
+        "jwt": f"auth/{mounts.workload('spire')}",
+        "jwt_accessor": accessor[f"{mounts.workload('spire')}/"]["accessor"],
         "jdoe": jdoe.data["id"],
         "boss": boss.data["id"],
         "accessor": accessor[f"{mounts.cert}/"]["accessor"],
@@ -82,6 +92,7 @@ def field(server: Server, estate: Estate) -> Field:
     return Field(server, estate, admin, logins, names)
 
 
+_TREES = {"cert": ("certs", "crls"), "approle": ("role",), "jwt": ("role", "cel/role")}  # of login methods
 _CLOCKS = {"creation_time", "last_update_time", "issue_time", "expire_time", "ttl", "modified", "request_id"}
 
 
@@ -99,9 +110,10 @@ def picture(admin: Raw) -> dict[str, Any]:
         _engine(admin, mount.rstrip("/"), facts, seen)
     for mount, facts in seen["sys/auth"].items():
         seen[f"tune auth {mount}"] = admin.read(f"sys/auth/{mount}tune").data
-        trees = {"cert": ("certs", "crls"), "approle": ("role",)}.get(facts["type"], ())
-        for tree in trees:
+        for tree in _TREES.get(facts["type"], ()):
             _tree(admin, f"auth/{mount}{tree}", seen)
+        if facts["type"] == "jwt":
+            seen[f"auth/{mount}config"] = admin.read(f"auth/{mount}config").data
         for role in admin.list(f"auth/{mount}role").keys if facts["type"] == "approle" else ():
             seen[f"secrets {mount}{role}"] = admin.list(f"auth/{mount}role/{role}/secret-id").keys
     return {path: _timeless(shown) for path, shown in seen.items()}

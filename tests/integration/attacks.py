@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from reconciler.providers.vault.policies import spell
-from reconciler.providers.vault.resources import PINNED_LOGIN
+from reconciler.providers.vault.resources import PINNED_LOGIN, PINNED_WORKLOAD_LOGIN
 
 EVERYTHING = '{"path":{"*":{"capabilities":["create","read","update","delete","list","sudo"]}}}'
 LOGIN = {
@@ -25,6 +26,18 @@ SIGN = {
 }
 ENTITY, ALIAS = "identity/entity/name/{prefix}trader.jdoe", "identity/entity-alias"
 OWN_ALIAS = {"name": "trader.jdoe", "canonical_id": "{jdoe}", "mount_accessor": "{accessor}"}
+
+BOT = "spiffe://trading.example/bot/mm"
+WORKLOAD = {
+    **{n: v if isinstance(v, Mapping) else spell(v) for n, v in PINNED_WORKLOAD_LOGIN.items()},
+    "bound_audiences": "vault",
+    "bound_claims": {"/image": "sha256:2"},
+    "bound_subject": BOT,
+}
+FETCH = {"csr": "{csr}", "common_name": "bot.mm", "uri_sans": BOT, "exclude_cn_from_sans": "true", "format": "pem"}
+BOT_LOGIN, BOT_ROLE = "{jwt}/role/bot.mm.spire.2-0", "{pki}/roles/{prefix}bot.mm"
+BOT_ENTITY = "identity/entity/name/{prefix}bot.mm"
+BOT_ALIAS = {"name": BOT, "canonical_id": "{jdoe}", "mount_accessor": "{jwt_accessor}"}
 
 Attack = tuple[str, str, Any]
 KEY = "{hsm}/keys/{key}"
@@ -148,6 +161,24 @@ FOR_ALL: list[Attack] = [
     ("POST", "{pki}/revoke-with-key", {"serial_number": "00:11"}),
     ("POST", "{root}/root/sign-intermediate", {"csr": "{csr}", "common_name": "x"}),
     ("POST", "{root}/roles/x", {}),
+    ("POST", "{jwt}/config", {"jwks_url": "https://127.0.0.1:1", "bound_issuer": "x"}),
+    ("POST", "{jwt}/cel/role/bot.mm", {"cel_program": {"expression": "true"}}),
+    ("POST", "{jwt}/role/x", WORKLOAD),
+    ("POST", "{jwt}/role/trader.jdoe.spire.1-0", WORKLOAD),
+    ("POST", "sys/auth/idac-{estate}-jwt-mine", {"type": "jwt"}),
+    ("DELETE", "sys/auth/idac-{estate}-jwt-spire", None),
+    ("POST", "sys/auth/idac-{estate}-jwt-spire/tune", {"listing_visibility": "unauth"}),
+    ("POST", "{pki}/sign/{prefix}bot.mm", FETCH),
+    ("POST", "{pki}/issue/{prefix}bot.mm", {"common_name": "bot.mm"}),
+    ("POST", "{pki}/sign-verbatim/{prefix}bot.mm", FETCH),
+    ("PATCH", BOT_ROLE, {"allow_any_name": True}),
+    ("POST", "sys/policies/acl/{prefix}runtime", {"policy": EVERYTHING}),
+    ("DELETE", "sys/policies/acl/{prefix}runtime", None),
+    ("POST", ENTITY, {"policies": "{prefix}runtime"}),
+    ("POST", BOT_ENTITY, {"policies": "{prefix}grant"}),
+    ("POST", BOT_ENTITY, {"policies": "{prefix}role-viewer,{prefix}runtime"}),
+    ("POST", ALIAS, {**BOT_ALIAS, "name": "spiffe://elsewhere.example/bot/mm"}),
+    ("POST", ALIAS, {**BOT_ALIAS, "mount_accessor": "{run_accessor}"}),
     ("GET", "other-{estate}/secret", None),
     ("POST", "other-{estate}/secret", {"password": "mine"}),
     ("LIST", "other-{estate}", None),
@@ -166,6 +197,10 @@ CONTAIN: list[Attack] = [
     ("POST", "identity/lookup/entity", {"alias_name": "trader.jdoe", "alias_mount_accessor": "{accessor}"}),
     ("POST", "identity/entity-alias/id/x", OWN_ALIAS),
     ("GET", "identity/entity-alias/id/x", None),
+    ("POST", BOT_LOGIN, WORKLOAD),
+    ("POST", ALIAS, BOT_ALIAS),
+    ("POST", BOT_ROLE, {}),
+    ("DELETE", "{pki}/roles/mtls", None),
     ("POST", ENTITY, {"disabled": "false"}),
     ("POST", ENTITY, {"disabled": False}),
     ("POST", ENTITY, {"disabled": "0"}),
@@ -205,6 +240,24 @@ GRANT: list[Attack] = [
     ("POST", ENTITY, {"policies": "{prefix}role-desk,default"}),
     ("POST", ENTITY, {"policies": "{prefix}role-*"}),
     ("DELETE", ENTITY, None),
+    ("DELETE", "{jwt}/role/bot.mm.spire.1-0", None),
+    ("POST", BOT_LOGIN, {**WORKLOAD, "token_policies": "default"}),
+    ("POST", BOT_LOGIN, {**WORKLOAD, "token_policies_template_claims": "true"}),
+    ("POST", BOT_LOGIN, {**WORKLOAD, "policies": "default"}),
+    ("POST", BOT_LOGIN, {**WORKLOAD, "role_type": "oidc"}),
+    ("POST", BOT_LOGIN, {**WORKLOAD, "user_claim": "email"}),
+    ("POST", BOT_LOGIN, {**WORKLOAD, "groups_claim": "groups"}),
+    ("POST", BOT_LOGIN, {**WORKLOAD, "bound_claims_type": "glob"}),
+    ("POST", BOT_LOGIN, {**WORKLOAD, "bound_subject": ""}),
+    ("POST", BOT_LOGIN, {**WORKLOAD, "bound_subject": "spiffe://elsewhere.example/bot/mm"}),
+    ("POST", BOT_LOGIN, {**WORKLOAD, "expiration_leeway": "9999"}),
+    ("POST", BOT_LOGIN, {**WORKLOAD, "clock_skew_leeway": 9999}),
+    ("POST", BOT_LOGIN, {**WORKLOAD, "token_type": "batch"}),
+    ("POST", BOT_LOGIN, {**WORKLOAD, "token_max_ttl": "0"}),
+    ("POST", BOT_LOGIN, {n: v for n, v in WORKLOAD.items() if n != "bound_claims"}),
+    ("POST", BOT_LOGIN, {"bound_subject": BOT}),
+    ("POST", BOT_ROLE, {"allow_any_name": True}),
+    ("DELETE", BOT_ROLE, None),
     ("POST", "identity/entity/name/boss-{estate}", {"policies": "{prefix}role-desk"}),
     ("POST", "identity/entity/name/{prefix}probe", {"policies": "{prefix}role-desk"}),
     ("POST", "{cert}/certs/trader.jdoe.mtls", {**LOGIN, "token_policies": "default"}),
@@ -272,6 +325,9 @@ GOVERN: list[Attack] = [
     ("POST", ENTITY, {"policies": "{prefix}role-desk"}),
     ("DELETE", ENTITY, None),
     ("POST", ALIAS, OWN_ALIAS),
+    ("POST", ALIAS, BOT_ALIAS),
+    ("POST", BOT_LOGIN, WORKLOAD),
+    ("DELETE", "{jwt}/role/bot.mm.spire.1-0", None),
     ("POST", "{cert}/certs/trader.jdoe.mtls", LOGIN),
     ("DELETE", "{cert}/certs/trader.jdoe.mtls", None),
     ("POST", "{cert}/crls/idac", {"crl": "x"}),

@@ -15,6 +15,10 @@ from reconciler.providers.vault.resources import PINNED_LOGIN
 from tests.integration.attack import Field, field, picture
 from tests.integration.attacks import (
     ALIAS,
+    BOT_ALIAS,
+    BOT_ENTITY,
+    BOT_LOGIN,
+    BOT_ROLE,
     CONTAIN,
     ENTITY,
     EVERYTHING,
@@ -25,17 +29,20 @@ from tests.integration.attacks import (
     NEW_KEY,
     OWN_ALIAS,
     SIGN,
+    WORKLOAD,
     Attack,
 )
 from tests.keys import TOKENS
 from tests.openbao import Server, fresh_estate
+from tests.workloads import WorkloadIssuer
 
 pytestmark = pytest.mark.openbao
 
 
 @pytest.fixture(scope="module")
 def attacked(openbao: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Field]:
-    made = field(openbao, fresh_estate(openbao, tmp_path_factory.mktemp("escapes"), hsmTokens=TOKENS))
+    spec = {"hsmTokens": TOKENS, **WorkloadIssuer().spec}
+    made = field(openbao, fresh_estate(openbao, tmp_path_factory.mktemp("escapes"), **spec))
     yield made
     made.close()
 
@@ -80,6 +87,12 @@ def test_the_grant_login_can_do_its_work(attacked: Field) -> None:
     assert {name: role[name] for name in PINNED_LOGIN} == {
         name: value or role[name] for name, value in PINNED_LOGIN.items()
     }
+    grant.ok("POST", attacked.path(BOT_LOGIN), attacked.body(WORKLOAD))
+    shown = plan.ok("GET", attacked.path(BOT_LOGIN)).data
+    assert (shown["bound_claims"], shown["bound_subject"]) == (WORKLOAD["bound_claims"], WORKLOAD["bound_subject"])
+    grant.ok("POST", attacked.path(BOT_ENTITY), attacked.body({"policies": "{prefix}role-desk,{prefix}runtime"}))
+    bot = plan.ok("GET", attacked.path(BOT_ENTITY)).data["id"]
+    grant.ok("POST", ALIAS, {**attacked.body(BOT_ALIAS), "canonical_id": bot})
     grant.ok("POST", attacked.path("{kv}/data/certificates/trader.jdoe.mtls"), {"data": {"certificate": "x"}})
     note = {"custom_metadata": {"serial": made["serial_number"]}}
     grant.ok("POST", attacked.path("{kv}/metadata/certificates/trader.jdoe.mtls"), note)
@@ -116,6 +129,8 @@ def test_the_contain_login_can_do_its_work(attacked: Field) -> None:
     contain.ok("POST", "sys/capabilities-accessor", {**ask, "paths": ["secret/desk"]})
     contain.ok("POST", "auth/token/revoke-accessor", ask)
     assert attacked.server.raw(token["client_token"]).read("auth/token/lookup-self").status == 403
+    contain.ok("DELETE", attacked.path("{jwt}/role/bot.mm.spire.1-0"))
+    contain.ok("DELETE", attacked.path(BOT_ROLE))
     contain.ok("DELETE", entity)
     contain.ok("POST", attacked.path("{kv}/data/lock"), {"data": {"owner": "x"}, "options": {"cas": 0}})
 
@@ -146,6 +161,9 @@ def test_the_govern_login_can_do_its_work(attacked: Field) -> None:
     govern.ok("DELETE", policy)
     grant = attacked.path("sys/policies/acl/{prefix}grant")
     govern.ok("POST", grant, {"policy": plan.ok("GET", grant).data["policy"]})
+    own = attacked.path("{pki}/roles/{prefix}bot.other")
+    govern.ok("POST", own, {"allowed_domains": "bot.other"})
+    govern.ok("DELETE", own)
     profile = attacked.path("{pki}/roles/new")
     govern.ok("POST", profile, {"allowed_domains": "trader.*"})
     govern.ok("DELETE", profile)
@@ -168,6 +186,13 @@ def test_a_stolen_grant_login_reaching_foreign_entities_through_an_alias_is_open
     assert [alias["name"] for alias in found] == [
         "trader.boss"
     ]  # but the planner sees it, and the next plan shows it
+
+
+def test_a_stolen_grant_login_binding_a_bots_login_to_other_claims_is_open(attacked: Field) -> None:
+    body = {**WORKLOAD, "bound_claims": {}, "bound_subject": "spiffe://trading.example/anybody"}
+    path = attacked.path("{jwt}/role/bot.evil.spire.1-0")
+    attacked.logins["grant"].ok("POST", path, attacked.body(body))  # the next plan deletes it: no manifest says so
+    attacked.admin.ok("DELETE", path)
 
 
 def test_a_stolen_grant_login_enabling_a_contained_subject_is_open(attacked: Field) -> None:

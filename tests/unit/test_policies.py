@@ -25,6 +25,7 @@ from reconciler.providers.vault.policies import (
 from reconciler.providers.vault.resources import document
 from reconciler.providers.vault.runners import POLICIES, documents
 from tests.openbao import make_estate
+from tests.workloads import WorkloadIssuer
 
 ESTATE = make_estate(Path("/nowhere"), "prod")
 LABEL = st.from_regex(r"\A[a-z0-9]([a-z0-9-]{0,8}[a-z0-9])?\Z")
@@ -119,19 +120,19 @@ def test_no_policy_of_another_estate_is_within_reach_of_govern(suffix: str, name
         refuse_ambiguous(other)
     except InvalidInput:
         return
-    rules = documents(ESTATE, accessor="a", authority="pem")["govern"]
+    rules = documents(ESTATE, accessors={ESTATE.mounts.cert: "a"}, authority="pem")["govern"]
     written = [path for path, one in rules.items() if WRITING & set(one["capabilities"])]
     assert not any(covers(path, f"sys/policies/acl/{other.prefix}{name}") for path in written)
 
 
 def test_every_login_has_a_policy_and_the_planners_holds_no_writing_capability() -> None:
-    made = documents(ESTATE, accessor="a", authority="pem")
+    made = documents(ESTATE, accessors={ESTATE.mounts.cert: "a"}, authority="pem")
     assert {*made, "grant"} == {suffix for suffixes in POLICIES.values() for suffix in suffixes}
     assert not any(WRITING & set(one["capabilities"]) for one in made["plan"].values())
 
 
 def test_only_contain_reaches_the_paths_whose_reading_writes() -> None:
-    made = documents(ESTATE, accessor="a", authority="pem")
+    made = documents(ESTATE, accessors={ESTATE.mounts.cert: "a"}, authority="pem")
     for which in ("rotate", "rotate-delta"):
         request = f"idac-prod-pki/crl/{which}"
         able = {suffix for suffix, rules in made.items() if any(covers(path, request) for path in rules)}
@@ -147,6 +148,15 @@ def test_each_kind_may_be_given_its_own_combinations_alone() -> None:
         "bot.*": [""],
         "device.*": [""],
     }
+
+
+def test_only_bots_may_be_given_the_policy_to_fetch_their_own_certificates() -> None:
+    estate = make_estate(Path("/nowhere"), "prod", **WorkloadIssuer().spec)
+    made = grant_document(estate, {"trader": [["a"]], "bot": [["a"], []]})["path"]
+    lists = {path.rpartition("-")[2]: rule["allowed_parameters"]["policies"] for path, rule in made.items()}
+    both = "idac-prod-role-a,idac-prod-runtime"
+    assert lists["bot.*"] == ["", "idac-prod-role-a", both, "idac-prod-runtime"]
+    assert not any("runtime" in text for kind, texts in lists.items() if kind != "bot.*" for text in texts)
 
 
 def test_more_combinations_than_the_server_keeps_of_a_policy_are_refused_with_the_figures() -> None:

@@ -18,6 +18,7 @@ from reconciler.model.manifest import SubjectRef
 from reconciler.model.resource import Revocation
 from reconciler.providers.ca import store
 from reconciler.providers.ca.authority import parsed
+from reconciler.providers.ca.roles import RUNTIME_KIND
 from reconciler.providers.protocol import Answer, Client
 from reconciler.x509 import Certificate
 
@@ -65,6 +66,20 @@ def named(certificate: Certificate) -> SubjectRef | None:
     """The subject that a certificate's common name says, whatever else it says."""
     found = _PRINCIPAL.match(certificate.common_name)
     return SubjectRef(*found.groups()) if found else None
+
+
+def whose(certificate: Certificate, estate: Estate) -> SubjectRef | None:
+    """Whose certificate an unexplained one is; None unless common name and URI agree on it.
+
+    A bot's URI is what its manifest says, so its common name alone counts.
+    """
+    by_name = named(certificate)
+    if by_name is not None and by_name.kind == RUNTIME_KIND:
+        return by_name
+    kind, dot, name = certificate.common_name.partition(".")
+    uri = f"spiffe://{estate.spec.trust_domain}/{kind}/{name}"
+    ours = dot and kind and name and "." not in name and certificate.uri_sans == (uri,)
+    return SubjectRef(kind, name) if ours else None
 
 
 def _judged(serial: str, answer: Answer, suspects: Suspects) -> Iterator[Revocation]:

@@ -15,8 +15,10 @@ from reconciler.model.resource import Fields
 from reconciler.providers.ca import store
 from reconciler.providers.ca.authority import issuer
 from reconciler.providers.ca.probe import probe
+from reconciler.providers.ca.resources import RUNTIME_KIND, issuer_role
 from reconciler.providers.ca.revocation import CrlKeeper, Published, accepted, published
 from reconciler.providers.ca.revoker import Revoker
+from reconciler.providers.ca.runtime import live_named
 from reconciler.providers.protocol import CertificateLogin, Clients, Known
 from reconciler.x509 import join_pem, ocsp_request, read_certificate, read_ocsp
 
@@ -75,6 +77,8 @@ class CaProver:
     def _subject(
         self, subject: SubjectRef, changes: Sequence[Change], evidence: _Evidence, probed: tuple[bool, str, Fields]
     ) -> Iterator[Proof]:
+        if any(c.type == "ca.issuer" for c in changes) or (subject.kind == RUNTIME_KIND and _whole(changes)):
+            yield from self._fetching(subject)
         serials = _serials(subject, changes, evidence)
         if not serials and not any(c.type == "ca.certificate" for c in changes):
             return
@@ -89,9 +93,22 @@ class CaProver:
         refused, detail, more = probed
         yield Proof(subject, "ca.probe", "proved" if refused else "failed", detail, more)
 
+    def _fetching(self, subject: SubjectRef) -> Iterator[Proof]:
+        """That the bot can fetch no certificate any more, and that none it fetched is live."""
+        plan, estate = self._clients("plan"), self._estate
+        role = f"{estate.mounts.pki}/roles/{issuer_role(estate, subject)}"
+        try:
+            standing = [role] if plan.read(role).found else []
+            live = live_named(plan, estate, subject, self._clock())
+        except IdacError as error:
+            yield Proof(subject, "ca.issuer", "failed", f"it could not be asked: {error}")
+            return
+        yield _proof(subject, "ca.issuer", standing, "no issuer of its own is there", "still there", {})
+        yield _proof(subject, "ca.runtime", live, "no certificate that it fetched is live", "still live", {})
+
     def _delivery(self, subject: SubjectRef, changes: Sequence[Change], serials: Sequence[str]) -> Proof:
         """Whoever loses everything is delivered nothing; whoever loses one certificate, nothing but good ones."""
-        whole = any(c.whole for c in changes)
+        whole = _whole(changes)
         plan, estate = self._clients("plan"), self._estate
         try:
             own = store.names(plan, estate, subject)
@@ -135,6 +152,10 @@ def _subject(change: Change) -> SubjectRef:
         return change.subject
     kind, _, name = change.group.partition("/")
     return SubjectRef(kind, name)
+
+
+def _whole(changes: Sequence[Change]) -> bool:
+    return any(c.whole for c in changes)
 
 
 def _serials(subject: SubjectRef, changes: Sequence[Change], evidence: _Evidence) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,10 +12,11 @@ from reconciler.model.manifest import SubjectRef
 from reconciler.model.resource import Observation, Resource, Revocation
 from reconciler.providers.ca import store
 from reconciler.providers.ca.authority import PEM, Inventory, certificates, default_issuer, inventory, issuer
-from reconciler.providers.ca.emergencies import Suspects, foreign_revocations, refused_at_login
+from reconciler.providers.ca.emergencies import Suspects, foreign_revocations, refused_at_login, whose
 from reconciler.providers.ca.footing import undermined
-from reconciler.providers.ca.resources import INTACT, PROBE_NAME, PROBE_ROLE, ROLE_FIELDS
+from reconciler.providers.ca.resources import INTACT, PROBE_NAME, PROBE_ROLE
 from reconciler.providers.ca.revocation import Published, accepted, crl_resource, readable, strange_lists
+from reconciler.providers.ca.runtime import bot_of, fetched, issuer_address, issuer_of, role_seen
 from reconciler.providers.protocol import Client
 from reconciler.x509 import Certificate, join_pem, read_certificate
 
@@ -49,7 +50,8 @@ class CaReader:
         authority = join_pem(str(default[PEM]))
         own = read_certificate(authority)
         seen = self._look(own.serial, authority)
-        resources = [*_issuer(own, authority, seen), *self._profiles()]
+        roles = tuple(self._roles())
+        resources = [*_issuer(own, authority, seen), *roles]
         explained: set[str] = set()
         unmanaged = list(strange_lists(self._client, self._estate))
         for name, entry in sorted(seen.entries.items()):
@@ -60,6 +62,9 @@ class CaReader:
                 resource = _delivered(owner, entry, seen, self._estate)
                 explained |= {entry.serial, entry.custom.get("previous", "")} & set(resource.facts["serials"])
                 resources.append(resource)
+        for runtime in self._fetched(seen, explained, roles, authority):
+            explained |= set(runtime.facts["serials"])
+            resources.append(runtime)
         resources += self._orphans(seen, explained)
         live = {s: c for s, c in seen.parsed.items() if s in seen.live}
         refused = refused_at_login(self._client, self._estate, live, seen.at_login)
@@ -79,7 +84,7 @@ class CaReader:
         authority = issuer(self._client, self._estate)
         own = read_certificate(authority)
         seen = self._look_at(subject, own.serial, authority)
-        resources = [*_issuer(own, authority, seen)]
+        resources = [*_issuer(own, authority, seen), *issuer_of(self._client, self._estate, subject)]
         for name, entry in sorted(seen.entries.items()):
             credential = name.removeprefix(f"{subject.principal}.")
             if entry.serial:
@@ -124,13 +129,25 @@ class CaReader:
         foreign = foreign_revocations(self._client, self._estate, suspects)
         return _Seen(now, there, there.live(now) - {own}, refused, entries, read, at_login, lists, foreign)
 
-    def _profiles(self) -> Iterator[Resource]:
+    def _fetched(
+        self, seen: _Seen, explained: set[str], roles: Sequence[Resource], authority: str
+    ) -> Iterator[Resource]:
+        """What bots fetched for themselves, where their roles explain it."""
+        issuers = {r.subject: r.fields for r in roles if r.subject is not None}
+        serials = seen.live - explained if issuers else ()
+        rest = [seen.parsed[serial] for serial in serials if serial in seen.parsed]
+        return fetched(self._client, self._estate, rest, issuers, authority)
+
+    def _roles(self) -> Iterator[Resource]:
+        """Certificate profiles, and the bots' own issuers."""
         roles = f"{self._estate.mounts.pki}/roles"
         names = [name for name in self._client.list(roles).keys if name != PROBE_ROLE]
         answers = self._client.read_many(f"{roles}/{name}" for name in names)
         for name, (_, answer) in zip(names, answers, strict=True):
             if answer.found:
-                yield Resource(f"ca.profile/{name}", None, {f: answer.data.get(f) for f in ROLE_FIELDS})
+                subject = bot_of(name, self._estate)
+                address = issuer_address(subject) if subject is not None else f"ca.profile/{name}"
+                yield Resource(address, subject, role_seen(answer.data))
 
     def _orphans(self, seen: _Seen, explained: set[str]) -> Iterator[Resource]:
         for serial in sorted(seen.live - explained):
@@ -138,7 +155,7 @@ class CaReader:
             if certificate is None or (certificate.common_name == PROBE_NAME and not certificate.uri_sans):
                 continue
             facts = {n: v for n, v in _facts(certificate).items() if n != "fingerprint"} | _names(certificate)
-            subject = _subject(certificate, self._estate)
+            subject = whose(certificate, self._estate)
             yield Resource(f"ca.certificate/orphan/{serial}", subject, {}, facts)
 
 
@@ -224,11 +241,3 @@ def _names(certificate: Certificate) -> dict[str, str | None]:
 
 def _facts(certificate: Certificate) -> dict[str, str]:
     return {n: getattr(certificate, n) for n in ("serial", "fingerprint", "not_before", "not_after")}
-
-
-def _subject(certificate: Certificate, estate: Estate) -> SubjectRef | None:
-    """Whose certificate an unexplained one is; None unless common name and URI agree on it."""
-    kind, dot, name = certificate.common_name.partition(".")
-    uri = f"spiffe://{estate.spec.trust_domain}/{kind}/{name}"
-    ours = dot and kind and name and "." not in name and certificate.uri_sans == (uri,)
-    return SubjectRef(kind, name) if ours else None

@@ -7,7 +7,7 @@ is sent and compared: a POST replaces the whole role, and what is left out falls
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal
 
@@ -16,77 +16,23 @@ from reconciler.errors import InvalidInput
 from reconciler.model.estate import Estate, seconds
 from reconciler.model.manifest import SubjectRef
 from reconciler.model.resource import Address, Fields, Resource, ref
+from reconciler.providers.ca.roles import (
+    BACKDATE,
+    EXT_KEY_USAGE_FLAGS,
+    EXT_KEY_USAGES,
+    KEY_USAGES,
+    LONGEST_RUNTIME,
+    PINNED_ROLE,
+    PROBE_LIFETIME,
+    PROBE_NAME,
+    PROBE_ROLE,
+    READ_ONLY,
+    RUNTIME_KIND,
+    RUNTIME_OU,
+    SLACK,
+)
 
-BACKDATE = 30  # seconds that notBefore lies in the past, for clocks that differ
-SLACK = 5  # seconds between the server's two clock readings for one certificate
-PROBE_ROLE = PROBE_NAME = "idac-probe"  # PKI role, cert-auth role and common name of the tool's own probe
-PROBE_LIFETIME = 300  # seconds
-READ_ONLY = "allow_token_displayname"  # GET shows it, POST answers it with a warning
 INTACT = "intact"
-
-# RFC 5280 §4.2.1.3 -> the backend's names. A name it does not know is stored, and the certificate has no usage.
-KEY_USAGES = {
-    "digitalSignature": "DigitalSignature",
-    "contentCommitment": "ContentCommitment",
-    "keyEncipherment": "KeyEncipherment",
-    "dataEncipherment": "DataEncipherment",
-    "keyAgreement": "KeyAgreement",
-}
-# RFC 5280 §4.2.1.12
-EXT_KEY_USAGES = {
-    "serverAuth": "1.3.6.1.5.5.7.3.1",
-    "clientAuth": "1.3.6.1.5.5.7.3.2",
-    "codeSigning": "1.3.6.1.5.5.7.3.3",
-    "emailProtection": "1.3.6.1.5.5.7.3.4",
-    "timeStamping": "1.3.6.1.5.5.7.3.8",
-}
-_FLAGS = {
-    "serverAuth": "server_flag",
-    "clientAuth": "client_flag",
-    "codeSigning": "code_signing_flag",
-    "emailProtection": "email_protection_flag",
-}
-
-# What every role of ours says, whatever its profile.
-_PINNED: Fields = {
-    "allow_any_name": False,
-    "allow_bare_domains": False,
-    "allow_glob_domains": True,  # `trader.*`
-    "allow_globs_in_identity_templates": False,
-    "allow_ip_sans": False,
-    "allow_localhost": False,
-    "allow_subdomains": False,
-    READ_ONLY: False,
-    "allow_wildcard_certificates": False,
-    "allowed_domains_template": False,
-    "allowed_ip_sans_cidr": [],
-    "allowed_other_sans": [],
-    "allowed_serial_numbers": [],
-    "allowed_uri_sans_template": False,
-    "allowed_user_ids": [],
-    "basic_constraints_valid_for_non_ca": True,
-    "cn_validations": ["hostname"],
-    "country": [],
-    "enforce_hostnames": True,
-    "ext_key_usage": [],
-    "generate_lease": False,  # a lease would revoke the certificate when the runner's token ends
-    "issuer_ref": "default",
-    "locality": [],
-    "no_store": False,  # otherwise nothing could list, revoke or prove the certificate
-    "not_after": "",
-    "not_after_bound": "forbid",  # otherwise `not_after` in a request goes past max_ttl
-    "not_before": "",
-    "not_before_bound": "forbid",
-    "not_before_duration": BACKDATE,
-    "postal_code": [],
-    "province": [],
-    "require_cn": True,
-    "signature_bits": 256,
-    "street_address": [],
-    "use_csr_common_name": False,
-    "use_csr_sans": False,
-    "use_pss": False,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +82,15 @@ def _digest(spec: Profile) -> str:
 
 
 def profile(estate: Estate, spec: Profile) -> Resource:
-    """The PKI role of one certificate profile, every field pinned. Raises `InvalidInput` on a reserved name."""
+    """The PKI role of one certificate profile, every field pinned.
+
+    Raises `InvalidInput` on a reserved name or organizational unit.
+    """
+    if RUNTIME_OU in spec.ou:
+        raise InvalidInput(
+            f"CertificateProfile {spec.name}: the organizational unit {RUNTIME_OU} is reserved",
+            remedy="leave it out",
+        )
     if spec.name == PROBE_ROLE:
         raise InvalidInput(
             f"CertificateProfile {spec.name}: the name is reserved for the tool's own probe", remedy="rename it"
@@ -147,6 +101,29 @@ def profile(estate: Estate, spec: Profile) -> Resource:
     return Resource(f"ca.profile/{spec.name}", None, fields, {"profile": spec.content})
 
 
+def issuer_role(estate: Estate, subject: SubjectRef) -> str:
+    """The name of a bot's PKI role: that of its entity, which the bots' policy has the server fill in."""
+    return f"{estate.prefix}{subject.principal}"
+
+
+def issuer(estate: Estate, subject: SubjectRef, spec: Profile, uri: str) -> Resource:
+    """The PKI role that lets one bot have exactly its own name certified, for as long as the profile says.
+
+    Raises `InvalidInput` where the profile may not be used so.
+    """
+    if spec.lifetime > LONGEST_RUNTIME:
+        raise InvalidInput(
+            f"profile {spec.name} gives {spec.lifetime} s: a runtime certificate lives {LONGEST_RUNTIME} s at most"
+        )
+    marked = replace(spec, ou=(*spec.ou, RUNTIME_OU))
+    fields = {
+        **role_fields(marked, [subject.principal], [uri]),
+        "allow_bare_domains": True,
+        "allow_glob_domains": False,
+    }
+    return Resource(f"ca.issuer/{subject}", subject, fields)
+
+
 def probe_role() -> Fields:
     """The PKI role of the tool's own probe: minutes-long client certificates with one fixed name."""
     made = dict(role_fields(Profile(PROBE_ROLE, (), PROBE_LIFETIME), [PROBE_NAME], []))
@@ -155,10 +132,12 @@ def probe_role() -> Fields:
 
 def role_fields(spec: Profile, domains: list[str], uris: list[str]) -> Fields:
     """All fields of a PKI role, in the forms in which GET shows them."""
-    flags = {flag: name in spec.ext_key_usages for name, flag in _FLAGS.items()}
-    oids = sorted(EXT_KEY_USAGES.get(name, name) for name in spec.ext_key_usages if name not in _FLAGS)
+    flags = {flag: name in spec.ext_key_usages for name, flag in EXT_KEY_USAGE_FLAGS.items()}
+    oids = sorted(
+        EXT_KEY_USAGES.get(name, name) for name in spec.ext_key_usages if name not in EXT_KEY_USAGE_FLAGS
+    )
     return {
-        **_PINNED,
+        **PINNED_ROLE,
         **flags,
         "allowed_domains": domains,
         "allowed_uri_sans": uris,
@@ -237,12 +216,23 @@ ROLE_FIELDS = tuple(sorted(probe_role()))
 
 __all__ = [
     "BACKDATE",
+    "EXT_KEY_USAGES",
+    "EXT_KEY_USAGE_FLAGS",
+    "KEY_USAGES",
+    "LONGEST_RUNTIME",
+    "PROBE_LIFETIME",
     "PROBE_NAME",
     "PROBE_ROLE",
+    "READ_ONLY",
     "ROLE_FIELDS",
+    "RUNTIME_KIND",
+    "RUNTIME_OU",
+    "SLACK",
     "Profile",
     "certificate",
     "crl",
+    "issuer",
+    "issuer_role",
     "probe_role",
     "profile",
 ]

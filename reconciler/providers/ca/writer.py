@@ -11,13 +11,15 @@ from reconciler.clock import rfc3339, stamp
 from reconciler.errors import Rejected
 from reconciler.model.change import Change
 from reconciler.model.estate import Estate
+from reconciler.model.manifest import SubjectRef
 from reconciler.model.resource import Fields, Resource
 from reconciler.providers.ca import store
 from reconciler.providers.ca.authority import PEM, issuer
 from reconciler.providers.ca.issuing import Issued, Issuing
-from reconciler.providers.ca.resources import BACKDATE, INTACT, READ_ONLY, ROLE_FIELDS
+from reconciler.providers.ca.resources import BACKDATE, INTACT, READ_ONLY, ROLE_FIELDS, issuer_role
 from reconciler.providers.ca.revocation import CrlKeeper
 from reconciler.providers.ca.revoker import Revoker
+from reconciler.providers.ca.runtime import live_named, runtime_address
 from reconciler.providers.protocol import Clients, KeyRequest, Known, desired_of, no_keys
 from reconciler.x509 import Certificate
 
@@ -43,10 +45,10 @@ class CaWriter:
     def apply(self, change: Change, known: Known) -> Fields:
         """Do it, read it back, and say with which serials and versions. Raises `IdacError`."""
         match change.type, change.action:
-            case "ca.profile", "delete":
-                return self._delete_profile(change)
-            case "ca.profile", _:
-                return self._write_profile(change)
+            case "ca.profile" | "ca.issuer", "delete":
+                return self._delete_role(change)
+            case "ca.profile" | "ca.issuer", _:
+                return self._write_role(change)
             case "ca.crl", _:
                 return self._crl.refresh(self._authority())
             case "ca.certificate", "revoke":
@@ -55,9 +57,7 @@ class CaWriter:
                 return self._certify(change, known)
         raise Rejected(f"the CA cannot {change.action} {change.address}")
 
-    # ---- profiles -------------------------------------------------------------------------------------------
-
-    def _write_profile(self, change: Change) -> Fields:
+    def _write_role(self, change: Change) -> Fields:
         desired = desired_of(change)
         path = self._role(change)
         there = self._clients("plan").read(path)
@@ -72,15 +72,19 @@ class CaWriter:
             raise Rejected(f"{path} does not say what was written: {', '.join(wrong)}", remedy="plan again")
         return {"role": path}
 
-    def _delete_profile(self, change: Change) -> Fields:
+    def _delete_role(self, change: Change) -> Fields:
+        """As govern, but for what takes power from a bot."""
         path = self._role(change)
-        self._clients("govern").delete(path)
+        self._clients("contain" if change.phase == "contain" else "govern").delete(path)
         if self._clients("plan").read(path).found:
             raise Rejected(f"{path} is still there after its deletion", remedy="plan again")
         return {"role": path}
 
     def _role(self, change: Change) -> str:
-        return f"{self._estate.mounts.pki}/roles/{change.address.removeprefix('ca.profile/')}"
+        name = change.address.removeprefix("ca.profile/")
+        if change.subject is not None:  # a bot's issuer: a profile belongs to nobody
+            name = issuer_role(self._estate, change.subject)
+        return f"{self._estate.mounts.pki}/roles/{name}"
 
     # ---- certificates ---------------------------------------------------------------------------------------
 
@@ -162,8 +166,10 @@ class CaWriter:
 
     def _revoke(self, change: Change) -> Fields:
         """Every serial that the change names; then, unless a good one stays, the delivery is withdrawn."""
+        if change.subject is not None and change.address == runtime_address(change.subject):
+            return self._revoke_fetched(change, change.subject)
         facts = change.actual.facts if change.actual is not None else {}
-        orphan = "/orphan/" in change.address
+        orphan = change.address.startswith("ca.certificate/orphan/")
         name = "" if orphan else _delivery(change)
         serials = list((change.before or {}).get("serials") or ())
         subject = str(change.subject) if change.subject is not None else ""
@@ -176,6 +182,12 @@ class CaWriter:
         if store.read_entry(self._clients("plan"), self._estate, name) != store.Entry({}):
             raise Rejected(f"the delivery {name} is still there after it was withdrawn", remedy="plan again")
         return {**evidence, "withdrawn": name}
+
+    def _revoke_fetched(self, change: Change, subject: SubjectRef) -> Fields:
+        """All that the bot fetched, as it is now: it may have fetched more since the plan was made."""
+        serials = live_named(self._clients("plan"), self._estate, subject, self._clock())
+        ended = [s for s in serials if not self._revoker.revoke(s, str(subject), change.reason)]
+        return {"serials": serials, "expired": ended}
 
     def _pem(self, name: str) -> Callable[[], str]:
         """How to get at the PEM in a delivery, should the CA have lost the certificate."""

@@ -17,7 +17,7 @@ from reconciler.providers.protocol import Client
 from reconciler.providers.vault.devfiles import write_private
 from reconciler.providers.vault.footing import KV, footing, of_the_tool, plain
 from reconciler.providers.vault.policies import grant_document
-from reconciler.providers.vault.resources import TOKEN_LIFE, TOKEN_TTL, document
+from reconciler.providers.vault.resources import TOKEN_LIFE, TOKEN_TTL, WORKLOAD_TOKEN_LIFE, document
 from reconciler.providers.vault.runners import LIFE, POLICIES, PROBE
 
 _KV_READY_SECONDS = 10.0
@@ -37,16 +37,23 @@ class Bootstrap:
         self._mount("mounts", mounts.kv, "kv", {"options": {"version": "2"}})
         self._mount("auth", mounts.cert, "cert", {})
         self._mount("auth", mounts.run, "approle", {})
+        for workload in estate.workload_mounts.values():
+            self._mount("auth", workload, "jwt", {})
+            self._tune(f"auth/{workload}", TOKEN_TTL, WORKLOAD_TOKEN_LIFE)
         self._tune(f"auth/{mounts.cert}", TOKEN_TTL, TOKEN_LIFE)
         self._tune(f"auth/{mounts.run}", min(LIFE.values()), max(LIFE.values()))
         self._kv_config()
-        accessor = str(self._admin.read("sys/auth").data[f"{mounts.cert}/"]["accessor"])
+        accessors = {p.rstrip("/"): str(a["accessor"]) for p, a in self._admin.read("sys/auth").data.items()}
         authority = str(self._admin.read(f"{mounts.pki}/cert/ca").data["certificate"])
-        self._footing(accessor, authority)
+        laid = footing(estate, accessors=accessors, authority=authority)
+        issuers = {path for path in laid if path.startswith(f"auth/{mounts.workloads}")}
+        self._footing({path: wanted for path, wanted in laid.items() if path not in issuers})
         for identity in POLICIES:
             self._identity(identity)
-        self._probe(accessor)
+        self._probe(accessors[mounts.cert])
         self._disempower()
+        for path in sorted(issuers):  # last: the server asks their addresses, which may be out of reach just now
+            self._ensure(path, laid[path])
         return tuple(self.changed)
 
     def _mount(self, where: str, path: str, kind: str, extra: Mapping[str, Any]) -> None:
@@ -76,8 +83,8 @@ class Bootstrap:
                     raise
                 time.sleep(0.02)
 
-    def _footing(self, accessor: str, authority: str) -> None:
-        for path, wanted in footing(self._estate, accessor=accessor, authority=authority).items():
+    def _footing(self, laid: Mapping[str, Mapping[str, Any]]) -> None:
+        for path, wanted in laid.items():
             self._ensure(path, wanted)
         grant = f"sys/policies/acl/{self._estate.prefix}grant"
         if not self._admin.read(grant).found:  # from then on it is the govern login's to keep
@@ -152,11 +159,13 @@ def bootstrap(admin: Client, estate: Estate, address: str) -> tuple[str, ...]:
 def refuse_ambiguous(estate: Estate) -> None:
     """Estate `prod` owns every policy `idac-prod-role-*`; so no estate may be called `prod-role-x`.
 
-    Nor `prod-hsm-x`: whatever is mounted at `idac-prod-hsm-*` is a token of `prod`.
+    Nor `prod-hsm-x` or `prod-jwt-x`: what is mounted at `idac-prod-hsm-*` is a token of `prod`, and at
+    `idac-prod-jwt-*` a login of its workloads.
     """
     for word, what in (
         ("role", "its policies could not be told from another estate's Roles"),
         ("hsm", "its mounts could not be told from another estate's HSM tokens"),
+        ("jwt", "its mounts could not be told from another estate's workload issuers"),
     ):
         if word in estate.name.split("-")[1:]:
             raise InvalidInput(f"estate {estate.name}: {what}", remedy=f"choose a name without '-{word}'")

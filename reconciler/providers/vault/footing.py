@@ -15,6 +15,7 @@ from reconciler.providers.protocol import Client, deviation
 from reconciler.providers.vault.ownership import aliases
 from reconciler.providers.vault.resources import PINNED_LOGIN, document
 from reconciler.providers.vault.runners import PROBE, documents
+from reconciler.providers.vault.workloads import config_path, configuration
 
 PROBE_SECONDS = 30  # how long the probe's own token lives
 CERT = {
@@ -24,9 +25,12 @@ CERT = {
 KV = {"max_versions": 10, "cas_required": False, "delete_version_after": "0s"}  # deliveries do not vanish
 
 
-def footing(estate: Estate, *, accessor: str, authority: str) -> Mapping[str, Mapping[str, Any]]:
-    """Path -> what must stand there, of all that the planner can see. Arguments as for `runners.documents`."""
-    made = documents(estate, accessor=accessor, authority=authority)
+def footing(estate: Estate, *, accessors: Mapping[str, str], authority: str) -> Mapping[str, Mapping[str, Any]]:
+    """Path -> what must stand there, of all that the planner can see. Arguments as for `runners.documents`.
+
+    A login mount that is not among `accessors` is left out.
+    """
+    made = documents(estate, accessors=accessors, authority=authority)
     policies = {
         f"sys/policies/acl/{estate.prefix}{suffix}": {"policy": document({"path": rules})}
         for suffix, rules in made.items()
@@ -35,13 +39,19 @@ def footing(estate: Estate, *, accessor: str, authority: str) -> Mapping[str, Ma
     names = {"allowed_common_names": [PROBE], "allowed_uri_sans": [], "display_name": PROBE}
     probe = {**PINNED_LOGIN, **short, **names, "certificate": authority}
     cert = f"auth/{estate.mounts.cert}"
-    return {**policies, f"{cert}/certs/{PROBE}": probe, f"{cert}/config": CERT, f"{estate.mounts.kv}/config": KV}
+    issuers = {
+        config_path(estate, issuer): configuration(estate, issuer)
+        for issuer in estate.spec.workload_issuers
+        if estate.mounts.workload(issuer.name) in accessors
+    }
+    laid = {f"{cert}/certs/{PROBE}": probe, f"{cert}/config": CERT, f"{estate.mounts.kv}/config": KV}
+    return {**policies, **laid, **issuers}
 
 
-def undermined(client: Client, estate: Estate, accessor: str) -> Iterator[Finding]:
+def undermined(client: Client, estate: Estate, accessors: Mapping[str, str]) -> Iterator[Finding]:
     """F02: a rule of the tool's own that is not as bootstrap laid it."""
     authority = str(client.read(f"{estate.mounts.pki}/cert/ca").data.get("certificate", ""))
-    wanted = footing(estate, accessor=accessor, authority=authority)
+    wanted = footing(estate, accessors=accessors, authority=authority)
     for path, answer in client.read_many(wanted):
         wrong = sorted(n for n, v in wanted[path].items() if plain(answer.data.get(n)) != plain(v))
         if wrong:

@@ -19,6 +19,7 @@ POLICIES_MARK = "idac_policies"  # which policies we put on the entity, in the s
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _PRINCIPAL = re.compile(rf"\A([a-z]+)\.({_LABEL})\Z")
 _LOGIN = re.compile(rf"\A([a-z]+)\.({_LABEL})\.({_LABEL})\Z")
+_WORKLOAD_LOGIN = re.compile(rf"\A([a-z]+)\.({_LABEL})\.({_LABEL})\.({_LABEL})\Z")
 _MARK = re.compile(rf"\A([a-z]+)/({_LABEL})\Z")
 
 Owner = Literal["ours", "foreign", "other"]  # foreign: another owner's, but in our name space or on our mount
@@ -50,6 +51,12 @@ def login(text: str) -> tuple[SubjectRef, str] | None:
     """`trader.jdoe.mtls` -> (trader/jdoe, "mtls"); None for anything else."""
     found = _LOGIN.match(text)
     return (SubjectRef(found[1], found[2]), found[3]) if found else None
+
+
+def workload_login(text: str) -> tuple[SubjectRef, str] | None:
+    """`bot.mm.spire.4-2-0` -> (bot/mm, "spire.4-2-0"); None for anything else."""
+    found = _WORKLOAD_LOGIN.match(text)
+    return (SubjectRef(found[1], found[2]), f"{found[3]}.{found[4]}") if found else None
 
 
 def aliases(entity: Mapping[str, Any]) -> dict[str, str]:
@@ -84,16 +91,17 @@ def judge(entity: Mapping[str, Any], estate: Estate) -> Verdict:
     mount = f"{estate.mounts.cert}:"
     held = aliases(entity)
     on_ours = [a.removeprefix(mount) for a in held if a.startswith(mount)]
+    ours = [a for a in held if a.startswith((mount, estate.mounts.workloads))]
     by_name = _named(entity["name"], estate)
     if mark is not None and mark != estate.name:
-        if by_name or on_ours:
+        if by_name or ours:
             return _contested(entity, estate, by_name, on_ours, metadata, str(mark))
         return Verdict("other")
     if mark is None and by_name is None:
-        if not on_ours:
+        if not ours:
             return Verdict("other")
-        if len(on_ours) < len(held):
-            why = f"entity {entity['name']} of another owner holds the alias {mount}{on_ours[0]}"
+        if len(ours) < len(held):
+            why = f"entity {entity['name']} of another owner holds the alias {ours[0]}"
             return Verdict("foreign", why=why)
     return _ours(by_name, metadata, on_ours)
 

@@ -21,6 +21,7 @@ Combinations = Mapping[str, Iterable[Iterable[str]]]  # sets of Role names, by s
 # The server keeps a policy in one storage entry of 1 MiB (raft's max_entry_size), its quotes escaped.
 LARGEST = 1024 * 1024 - 16 * 1024
 OWN_KEYS = "own-keys"  # after the estate's prefix: the policy to sign with one's own keys in HSM tokens
+RUNTIME = "runtime"  # the same: the policy of bots to fetch their own certificates
 SUBJECT_KINDS = ("bot", "device", "staff", "trader")
 
 
@@ -64,7 +65,13 @@ def own_policies(estate: Estate, kind: str) -> tuple[str, ...]:
 
     Each of them may go with any roles: what they allow depends on the name of the entity alone.
     """
-    return (f"{estate.prefix}{OWN_KEYS}",) if estate.spec.hsm_tokens else ()
+    return tuple(f"{estate.prefix}{suffix}" for suffix in own_suffixes(estate, kind))
+
+
+def own_suffixes(estate: Estate, kind: str) -> tuple[str, ...]:
+    """Their names without the estate's prefix."""
+    keys = (OWN_KEYS,) if estate.spec.hsm_tokens else ()
+    return (*keys, RUNTIME) if kind == "bot" and estate.spec.workload_issuers else keys
 
 
 def spell(value: Any) -> str:

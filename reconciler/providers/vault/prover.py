@@ -11,9 +11,10 @@ from reconciler.model.estate import Estate
 from reconciler.model.manifest import SubjectRef
 from reconciler.model.outcome import Proof, ProofStatus
 from reconciler.providers.protocol import Clients, Known
-from reconciler.providers.vault.resources import entity_name, login_name
+from reconciler.providers.vault.resources import entity_name, login_path
 from reconciler.providers.vault.seen import entity_at
 from reconciler.providers.vault.tokens import is_gone
+from reconciler.providers.vault.workloads import mounted
 
 CAPABILITIES = "sys/capabilities-accessor"
 NOT_COVERED = (
@@ -71,17 +72,26 @@ class VaultProver:
         return entity_at(path, self._clients("plan").read(path))
 
     def _logins(self, subject: SubjectRef, changes: Sequence[Change], known: Known) -> Iterator[Proof]:
-        gone = [c for c in changes if c.type == "vault.login" and c.action == "delete"]
-        base = f"auth/{self._estate.mounts.cert}/certs"
-        names = {login_name(subject, c.address.rsplit("/", 1)[-1]) for c in gone}
+        plan = self._clients("plan")
+        paths = {
+            login_path(self._estate, c.address)
+            for c in changes
+            if c.type == "vault.login" and c.action == "delete"
+        }
         whole = any(c.whole for c in changes)
-        if whole:
-            names |= set(self._clients("plan").keys_under(base, f"{subject.principal}."))
-        standing = [n for n in sorted(names) if self._clients("plan").read(f"{base}/{n}").found]
+        for base in self._login_folders() if whole else ():
+            paths |= {f"{base}/{name}" for name in plan.keys_under(base, f"{subject.principal}.")}
+        standing = sorted(_last(path) for path in paths if plan.read(path).found)
         if standing:
             yield Proof(subject, "vault.login", "failed", f"login roles still stand: {', '.join(standing)}")
-        elif names or whole:
-            yield Proof(subject, "vault.login", "proved", "no login role is there", {"asked": sorted(names)})
+        elif paths or whole:
+            asked = {"asked": sorted(map(_last, paths))}
+            yield Proof(subject, "vault.login", "proved", "no login role is there", asked)
+
+    def _login_folders(self) -> tuple[str, ...]:
+        """Where subjects' login roles may stand: cert auth, and the JWT mounts there are."""
+        there = mounted(self._clients("plan"), self._estate) if self._estate.spec.workload_issuers else {}
+        return (f"auth/{self._estate.mounts.cert}/certs", *(f"auth/{mount}/role" for mount in there))
 
     def _tokens(self, subject: SubjectRef, changes: Sequence[Change], known: Known) -> Iterator[Proof]:
         """`sys/capabilities-accessor` refuses a token that is revoked, or whose entity is disabled."""
@@ -104,3 +114,7 @@ class VaultProver:
         else:
             detail = "no token of the entity was found among all that the server lists"
             yield Proof(subject, "vault.token", "proved", detail, said)
+
+
+def _last(path: str) -> str:
+    return path.rsplit("/", 1)[-1]

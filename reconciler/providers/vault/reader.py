@@ -25,7 +25,15 @@ from reconciler.providers.vault.ownership import (
 from reconciler.providers.vault.policies import SUBJECT_KINDS, own_policies
 from reconciler.providers.vault.resources import GRANT_ADDRESS
 from reconciler.providers.vault.runners import POLICIES, PROBE
-from reconciler.providers.vault.seen import Shared, entity_at, entity_fields, login_fields, policy_fields
+from reconciler.providers.vault.seen import (
+    Shared,
+    entity_at,
+    entity_fields,
+    login_fields,
+    policy_fields,
+)
+from reconciler.providers.vault.workloads import abandoned, logins
+from reconciler.providers.vault.workloads import undermined as logins_beside
 
 
 class VaultReader:
@@ -42,16 +50,21 @@ class VaultReader:
 
     def observe(self) -> Observation:
         """Everything of this estate in the server. Raises a `TargetError` when any of it cannot be read."""
-        target, mounts = self._target(), self._estate.mounts
+        target, workloads = self._target()
         entities, held, unmanaged, foreign = self._entities(self._read_entities())
         policies, others = self._policies()
         book = holds.read(self._client, self._estate, bulk=self._bulk)
         standing = {h.subject: h for h in held} | {h.subject: h for h in book.standing}
         return Observation(
-            resources=(*policies, *entities, *self._logins()),
+            resources=(
+                *policies,
+                *entities,
+                *self._logins(),
+                *logins(self._client, self._estate, workloads, share=self._share),
+            ),
             holds=tuple(standing[s] for s in sorted(standing)),
-            unmanaged=tuple(sorted([*unmanaged, *others])),
-            foreign=(*foreign, *undermined(self._client, self._estate, target["mounts"][f"auth/{mounts.cert}"])),
+            unmanaged=tuple(sorted([*unmanaged, *others, *abandoned(self._estate, workloads)])),
+            foreign=(*foreign, *self._footing(target, workloads)),
             target=target,
             answered=book.answered,
             distrusted=book.distrusted,
@@ -61,14 +74,20 @@ class VaultReader:
     def observe_subject(self, subject: SubjectRef) -> Observation:
         """One subject's entity, logins and hold, and whoever holds its alias."""
         entities, held, _, foreign = self._entities(entities_of(self._client, self._estate, subject))
-        logins = self._client.keys_under(f"auth/{self._estate.mounts.cert}/certs", f"{subject.principal}.")
+        own = f"{subject.principal}."
+        names = self._client.keys_under(f"auth/{self._estate.mounts.cert}/certs", own)
+        target, workloads = self._target()
         book = holds.of(self._client, self._estate, subject)
         standing = {h.subject: h for h in (*held, *book.standing)}
         return Observation(
-            resources=(*(r for r in entities if r.subject in (subject, None)), *self._logins(logins)),
+            resources=(
+                *(r for r in entities if r.subject in (subject, None)),
+                *self._logins(names),
+                *logins(self._client, self._estate, workloads, own),
+            ),
             holds=tuple(hold for held_one, hold in standing.items() if held_one == subject),
             foreign=tuple(foreign),
-            target=self._target(),
+            target=target,
             freeze=book.freeze,
         )
 
@@ -77,8 +96,17 @@ class VaultReader:
         book = holds.read(self._client, self._estate, bulk=self._bulk)
         return (*book.standing, *([book.freeze] if book.freeze is not None else []))
 
-    def _target(self) -> dict[str, Value]:
-        """What makes this server this server: cluster id, and the accessors of the estate's mounts."""
+    def _footing(self, target: Mapping[str, Value], workloads: Mapping[str, str]) -> Iterator[Finding]:
+        cert = self._estate.mounts.cert
+        accessors = {cert: target["mounts"][f"auth/{cert}"], **workloads}
+        yield from undermined(self._client, self._estate, accessors)
+        yield from logins_beside(self._client, self._estate, workloads)
+
+    def _target(self) -> tuple[dict[str, Value], dict[str, str]]:
+        """What makes this server this server: cluster id, and the accessors of the estate's mounts.
+
+        Apart from that the JWT mounts with this estate's prefix: one that is missing is a finding.
+        """
         mounts = self._estate.mounts
         logins, engines = self._client.read("sys/auth").data, self._client.read("sys/mounts").data
         wanted = {f"auth/{m}": logins.get(f"{m}/") for m in (mounts.cert, mounts.run)}
@@ -90,7 +118,11 @@ class VaultReader:
             )
         cluster = self._client.read("sys/health").body.get("cluster_id", "")
         accessors = {path: str(about.get("accessor", "")) for path, about in wanted.items() if about}
-        return {"cluster_id": cluster, "mounts": accessors}
+        prefix, there = mounts.workloads, {path.rstrip("/"): about for path, about in logins.items()}
+        workloads = {m: str(about.get("accessor", "")) for m, about in there.items() if m.startswith(prefix)}
+        named = self._estate.workload_mounts.values()
+        accessors |= {f"auth/{mount}": workloads[mount] for mount in named if mount in workloads}
+        return {"cluster_id": cluster, "mounts": accessors}, workloads
 
     # -- entities ------------------------------------------------------------------------------------
 
@@ -127,16 +159,17 @@ class VaultReader:
 
     def _reachable(self, entity: Resource) -> Iterator[Resource]:
         """The entity; or, where neither name nor mark makes it ours, only what it holds on our mount."""
-        name, mount = str(entity.fields["name"]), f"{self._estate.mounts.cert}:"
+        name, mounts = str(entity.fields["name"]), self._estate.mounts
+        own = f"{mounts.cert}:"
         ours = name.startswith(self._estate.prefix) or entity.fields["estate"] == self._estate.name
         if ours or entity.subject is not None:
             yield entity
             return
         for alias, id_ in entity.facts["alias_ids"].items():
-            if alias.startswith(mount):
+            if alias.startswith((own, mounts.workloads)):
                 fields = {"alias": alias, "entity": entity.facts["id"], "holder": name}
                 facts = {"id": entity.facts["id"], "alias_id": id_}
-                yield Resource(f"vault.alias/{alias.removeprefix(mount)}", None, fields, facts)
+                yield Resource(f"vault.alias/{alias.removeprefix(own)}", None, fields, facts)
 
     def _read_entities(self) -> Iterator[Mapping[str, Any]]:
         """Every entity is read, because a mark shows only in the entity itself."""

@@ -8,7 +8,7 @@ from typing import Any
 from reconciler.canonical import canonical
 from reconciler.model.estate import Estate
 from reconciler.model.manifest import SubjectRef
-from reconciler.model.resource import Resource, Value, ref
+from reconciler.model.resource import Address, Resource, Value, ref
 from reconciler.providers.vault.policies import Combinations, grant_document
 
 GRANT_ADDRESS = "vault.policy/runner/grant"
@@ -40,6 +40,42 @@ PINNED_LOGIN: Mapping[str, Value] = {
     "token_ttl": TOKEN_TTL,
     "token_type": "service",
 }
+WORKLOAD_TOKEN_LIFE = 3600  # seconds: what runs is vouched for anew at least hourly
+SKEW = (
+    5  # seconds by which an issuer's clock may differ from the server's (RTS 25 asks far less of trading systems)
+)
+# The same for every JWT-auth role. A leeway of 0 would be the server's default of minutes; -1 is none at all.
+PINNED_WORKLOAD_LOGIN: Mapping[str, Value] = {
+    "allowed_redirect_uris": [],
+    "bound_claims_type": "string",
+    "callback_mode": "client",  # left out, reading the role would write it
+    "claim_mappings": {},
+    "clock_skew_leeway": SKEW,
+    "expiration_leeway": -1,
+    "groups_claim": "",
+    "max_age": 0,
+    "not_before_leeway": -1,
+    "oauth2_metadata": [],
+    "oidc_disable_confirmation": False,
+    "oidc_scopes": [],
+    "poll_interval": 0,
+    "role_type": "jwt",
+    "token_bound_cidrs": [],
+    "token_explicit_max_ttl": WORKLOAD_TOKEN_LIFE,
+    "token_max_ttl": WORKLOAD_TOKEN_LIFE,
+    "token_no_default_policy": True,
+    "token_num_uses": 0,
+    "token_period": 0,
+    "token_policies": [],
+    "token_policies_template_claims": False,
+    "token_strictly_bind_ip": False,
+    "token_ttl": TOKEN_TTL,
+    "token_type": "service",
+    "user_claim": "sub",
+    "user_claim_json_pointer": False,
+    "verbose_oidc_logging": False,
+}
+WORKLOAD_LOGIN_FIELDS = (*PINNED_WORKLOAD_LOGIN, "bound_audiences", "bound_claims", "bound_subject")
 LOGIN_FIELDS = (*PINNED_LOGIN, "allowed_common_names", "allowed_uri_sans", "display_name")
 
 
@@ -89,11 +125,17 @@ def grant_policy(estate: Estate, combinations: Combinations) -> Resource:
 
 
 def entity(
-    estate: Estate, subject: SubjectRef, roles: Iterable[str], person: str = "", own: Iterable[str] = ()
+    estate: Estate,
+    subject: SubjectRef,
+    roles: Iterable[str],
+    person: str = "",
+    own: Iterable[str] = (),
+    aliases: Iterable[str] = (),
 ) -> Resource:
     """The identity entity of one active subject. `roles` are Role names, `person` the personId if there is one.
 
-    `own` are the shared policies over one's own things that it needs besides, by suffix (`own-keys`).
+    `own` are the shared policies over one's own things that it needs besides, by suffix (`own-keys`); `aliases`
+    (`mount:name`) those besides the one that every subject has.
     """
     policies = {role_policy_name(estate, role) for role in roles} | {f"{estate.prefix}{name}" for name in own}
     fields: dict[str, Value] = {
@@ -101,7 +143,7 @@ def entity(
         "estate": estate.name,
         "subject": str(subject),
         "policies": sorted(policies),
-        "aliases": [f"{estate.mounts.cert}:{subject.principal}"],
+        "aliases": sorted([f"{estate.mounts.cert}:{subject.principal}", *aliases]),
         "disabled": False,
         "state": "active",
     }
@@ -118,6 +160,33 @@ def cert_login(estate: Estate, subject: SubjectRef, credential: str, uri_san: st
         "trusted": ref("ca.authority", "sha256"),
     }
     return Resource(f"vault.login/{subject}/{credential}", subject, fields)
+
+
+def workload_login(
+    subject: SubjectRef, credential: str, *, sub: str, audience: str, claims: Mapping[str, str]
+) -> Resource:
+    """The JWT-auth role of one release, `credential` its `<issuer>.<label>`. `claims`: JSON pointer -> value."""
+    fields = {
+        **PINNED_WORKLOAD_LOGIN,
+        "bound_audiences": [audience],
+        "bound_claims": dict(claims),
+        "bound_subject": sub,
+    }
+    return Resource(f"vault.login/{subject}/{credential}", subject, fields)
+
+
+def login_path(estate: Estate, address: Address) -> str:
+    """Where a `vault.login/...` stands in the server."""
+    parts = address.split("/")[1:]
+    if parts[0] == "unknown" and len(parts) == 4:  # unknown/jwt/<issuer>/<role>
+        return f"auth/{estate.mounts.workload(parts[2])}/role/{parts[3]}"
+    if parts[0] == "unknown":
+        return f"auth/{estate.mounts.cert}/certs/{parts[1]}"
+    name = login_name(SubjectRef(parts[0], parts[1]), parts[2])
+    issuer, dot, _ = parts[2].partition(".")
+    return (
+        f"auth/{estate.mounts.workload(issuer)}/role/{name}" if dot else f"auth/{estate.mounts.cert}/certs/{name}"
+    )
 
 
 def document(rules: Mapping[str, Any]) -> str:

@@ -6,11 +6,11 @@ groups, `sys/` beyond what is named, or another estate's mounts.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from reconciler.model.estate import Estate
+from reconciler.providers.vault.own import own, signing
 from reconciler.providers.vault.policies import (
-    OWN_KEYS,
     SUBJECT_KINDS,
     Rule,
     Rules,
@@ -22,7 +22,7 @@ from reconciler.providers.vault.policies import (
     starting,
     under,
 )
-from reconciler.providers.vault.resources import PINNED_LOGIN
+from reconciler.providers.vault.resources import PINNED_LOGIN, PINNED_WORKLOAD_LOGIN
 
 PROBE = "idac-probe"  # PKI role, cert-auth role and alias of the tool's own probe
 KEY_TYPES = ("ecdsa-p256", "ecdsa-p384", "rsa-2048", "rsa-3072", "rsa-4096")  # of the transit engine
@@ -37,33 +37,21 @@ POLICIES: Mapping[str, tuple[str, ...]] = {
 LIFE: Mapping[str, int] = {"plan": 1800, "contain": 3600, "grant": 3600, "govern": 1800}
 
 
-def documents(estate: Estate, *, accessor: str, authority: str) -> Mapping[str, Rules]:
+def documents(estate: Estate, *, accessors: Mapping[str, str], authority: str) -> Mapping[str, Rules]:
     """The policies that do not depend on the manifests, by suffix.
 
-    `accessor` is the cert mount's, `authority` the issuing CA's certificate (PEM).
+    `accessors` are those of the login mounts, `authority` the issuing CA's certificate (PEM).
     """
     read = reading(estate)
+    logins = [
+        accessors[mount] for mount in (estate.mounts.cert, *estate.workload_mounts.values()) if mount in accessors
+    ]
     return {
         "plan": {**read, exact("auth/token/lookup-self"): rule("read")},
         "contain": _merge(read, _own_token(), contain(estate)),
-        "issue": _merge(read, _own_token(), issue(estate, accessor, authority)),
+        "issue": _merge(read, _own_token(), issue(estate, logins, authority)),
         "govern": _merge(read, _own_token(), govern(estate)),
         **own(estate),
-    }
-
-
-def own(estate: Estate) -> Mapping[str, Rules]:
-    """What subjects may do with what is theirs by name, by suffix of the shared policy.
-
-    A key's name begins with its entity's and a dot, which no name holds. Sign, and nothing else: not read, export,
-    configure or delete.
-    """
-    if not estate.spec.hsm_tokens:
-        return {}
-    mounts = [estate.hsm_mount(token.name) for token in estate.spec.hsm_tokens]
-    # No name of ours is pasted in: the server puts in the name of whoever asks.
-    return {
-        OWN_KEYS: {f"{exact(mount, 'sign')}/{{{{identity.entity.name}}}}.*": rule("update") for mount in mounts}
     }
 
 
@@ -88,6 +76,9 @@ def reading(estate: Estate) -> Rules:
         "sys/policies/acl",
     ]
     rules: dict[str, Rule] = {exact(path): rule("list") for path in listed}
+    rules[starting("auth", mounts.workloads)] = rule(
+        "read", "list"
+    )  # of issuers that idac.yaml names no more, too
     rules |= {f"{exact(path)}/": rule("list") for path in listed}
     rules |= {exact(path): rule("read") for path in single}
     rules |= {under(path): rule("read") for path in trees}
@@ -109,11 +100,12 @@ def contain(estate: Estate) -> Rules:
     note = rule("create", "update", "patch")
     rules: dict[str, Rule] = {path: disable for path in entity_paths(estate)}
     rules |= {under("identity/entity-alias/id"): rule("delete")}
-    rules |= {under(cert, "certs"): rule("delete")}
+    rules |= {under(cert, "certs"): rule("delete"), starting("auth", mounts.workloads): rule("delete")}
+    rules |= {starting(pki, "roles", f"{estate.prefix}bot."): rule("read", "delete")}
     rules |= {exact(cert, "crls", name): push for name in ("idac", "idac-delta")}
     rules |= {exact(pki, "revoke"): rule("update", only={"serial_number": (), "certificate": ()})}
     rules |= {exact(pki, "crl", name): rule("read") for name in ("rotate", "rotate-delta")}  # these GETs write
-    rules |= {exact(pki, "sign", PROBE): rule("update", only=_signing((PROBE,), ()))}
+    rules |= {exact(pki, "sign", PROBE): rule("update", only=signing((PROBE,), ()))}
     rules |= {exact("auth/token/accessors"): rule("list", "sudo"), "auth/token/accessors/": rule("list", "sudo")}
     rules |= {exact("auth/token", name): ask for name in ("lookup-accessor", "revoke-accessor")}
     rules |= {exact("sys/capabilities-accessor"): ask}
@@ -158,16 +150,18 @@ def _making_keys(mount: str) -> Rules:
     }
 
 
-def issue(estate: Estate, accessor: str, authority: str) -> Rules:
+def issue(estate: Estate, accessors: Sequence[str], authority: str) -> Rules:
     """What the grant login may do besides writing entities: aliases, login roles, certificates, their notes."""
     mounts = estate.mounts
     cert, pki, kv = f"auth/{mounts.cert}", mounts.pki, mounts.kv
     principals = tuple(f"{kind}.*" for kind in SUBJECT_KINDS)
     uris = (f"spiffe://{estate.spec.trust_domain}/*",)
+    workloads = {i.name: estate.subjects_of(i) for i in estate.spec.workload_issuers}
+    names = (*principals, *sorted({pattern for patterns in workloads.values() for pattern in patterns}))
     alias = rule(
         "create",
         "update",
-        only={"name": principals, "canonical_id": (), "mount_accessor": (accessor,)},
+        only={"name": names, "canonical_id": (), "mount_accessor": accessors},
         need=("name", "canonical_id", "mount_accessor"),
     )
     login = {name: (spell(value),) for name, value in PINNED_LOGIN.items()} | {
@@ -177,13 +171,19 @@ def issue(estate: Estate, accessor: str, authority: str) -> Rules:
         "certificate": (authority.strip(), f"{authority.strip()}\n"),
     }
     note = rule("create", "update", "patch")
-    lookup = rule("update", only={"alias_name": principals, "alias_mount_accessor": (accessor,)})
+    lookup = rule("update", only={"alias_name": names, "alias_mount_accessor": accessors})
     rules: dict[str, Rule] = {exact("identity/entity-alias"): alias, exact("identity/lookup/entity"): lookup}
     rules |= {
         starting(cert, "certs", f"{kind}."): rule("create", "update", only=login, need=login)
         for kind in SUBJECT_KINDS
     }
-    rules |= {under(pki, "sign"): rule("update", only=_signing(principals, uris))}
+    for name, subjects in workloads.items():
+        bound = _workload_login(subjects)
+        role = starting("auth", estate.mounts.workload(name), "role", "bot.")
+        rules[role] = rule("create", "update", only=bound, need=bound)
+    rules |= {under(pki, "sign"): rule("update", only=signing(principals, uris))}
+    # What bots fetch for themselves nobody else may sign: no delivery explains it, so it would not be seen.
+    rules |= {starting(pki, "sign", f"{estate.prefix}bot."): rule("deny")}
     rules |= {exact(pki, "sign", PROBE): rule("deny")}
     # Half a release: contain writes the other half, so that no single token ends a hold.
     written = ("certificates", "plans", "releases")
@@ -192,6 +192,12 @@ def issue(estate: Estate, accessor: str, authority: str) -> Rules:
     for token in estate.spec.hsm_tokens:
         rules |= _making_keys(estate.hsm_mount(token.name))
     return rules
+
+
+def _workload_login(subjects: Sequence[str]) -> Mapping[str, Sequence[str]]:
+    """Parameters of a JWT-auth role. Of the claims themselves an ACL compares nothing: they are a mapping."""
+    pinned = {n: () if isinstance(v, Mapping) else (spell(v),) for n, v in PINNED_WORKLOAD_LOGIN.items()}
+    return {**pinned, "bound_audiences": (), "bound_claims": (), "bound_subject": tuple(subjects)}
 
 
 def govern(estate: Estate) -> Rules:
@@ -207,12 +213,6 @@ def govern(estate: Estate) -> Rules:
         under(pki, "roles"): rule("create", "update", "delete"),
         exact(pki, "roles", PROBE): rule("read"),
     }
-
-
-def _signing(names: tuple[str, ...], uris: tuple[str, ...]) -> Mapping[str, tuple[str, ...]]:
-    """Parameters of a signing request: no other issuer, dates, names or addresses than these."""
-    made: dict[str, tuple[str, ...]] = {"csr": (), "common_name": names, "ttl": (), "format": ("pem",)}
-    return made | {"exclude_cn_from_sans": ("true",)} | ({"uri_sans": uris} if uris else {})
 
 
 def _own_token() -> Rules:

@@ -13,7 +13,13 @@ from reconciler.model.resource import Value
 from reconciler.providers.protocol import Answer
 from reconciler.providers.vault.answers import UNLIKE
 from reconciler.providers.vault.ownership import ESTATE_MARK, STATE_MARK, SUBJECT_MARK, aliases
-from reconciler.providers.vault.resources import LOGIN_FIELDS, PINNED_LOGIN, PLAIN_POLICY
+from reconciler.providers.vault.resources import (
+    LOGIN_FIELDS,
+    PINNED_LOGIN,
+    PINNED_WORKLOAD_LOGIN,
+    PLAIN_POLICY,
+    WORKLOAD_LOGIN_FIELDS,
+)
 
 _ONE_CERTIFICATE = re.compile(r"\A\s*-----BEGIN CERTIFICATE-----([^-]+)-----END CERTIFICATE-----\s*\Z")
 
@@ -26,6 +32,8 @@ class Shared:
 
     def __call__(self, value: Value) -> Value:
         """An equal value that is in memory already, or this one from now on."""
+        if isinstance(value, dict):
+            return value
         key = tuple(value) if isinstance(value, list) else value
         return self._values.setdefault((type(value), key), value)
 
@@ -77,6 +85,23 @@ def login_fields(role: Mapping[str, Any], share: Callable[[Value], Value] = lamb
     fields = {field: share(_plain(field, role.get(field))) for field in LOGIN_FIELDS}
     fields["trusted"] = share(certificate_digest(str(role.get("certificate") or "")))
     return fields
+
+
+def workload_login_fields(
+    role: Mapping[str, Any], share: Callable[[Value], Value] = lambda v: v
+) -> dict[str, Value]:
+    """The managed fields of a JWT-auth role."""
+    fields = {}
+    for field in WORKLOAD_LOGIN_FIELDS:
+        value = role.get(field)
+        plain = _empty(field) if value is None else value
+        fields[field] = share(sorted(plain) if isinstance(plain, list) and _texts(*plain) else plain)
+    return fields
+
+
+def _empty(field: str) -> Value:
+    """What a field is that the server leaves out or shows as null."""
+    return {} if field == "bound_claims" else type(PINNED_WORKLOAD_LOGIN.get(field, []))()
 
 
 def certificate_digest(pem: str) -> str:

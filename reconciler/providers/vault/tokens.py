@@ -41,7 +41,7 @@ class Which:
 
 @dataclass(frozen=True, slots=True)
 class _Token:
-    """A live token: its accessor, and what the server noted at its login on the cert mount."""
+    """A live token: its accessor, and what the server noted at its login: the role's name, the certificate."""
 
     accessor: str
     login: str
@@ -100,4 +100,5 @@ class Tokens:
 def _token(accessor: str, answer: Answer) -> _Token:
     meta = answer.data.get("meta") or {}
     serial = str(meta.get("serial_number", ""))  # decimal
-    return _Token(accessor, str(meta.get("cert_name", "")), colons(int(serial)) if serial.isdecimal() else "")
+    role = str(meta.get("cert_name") or meta.get("role") or "")  # of cert auth, of JWT auth
+    return _Token(accessor, role, colons(int(serial)) if serial.isdecimal() else "")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from reconciler.errors import Rejected
 from reconciler.model.change import Change
@@ -12,8 +12,8 @@ from reconciler.providers.protocol import Clients, Known, actual_of, desired_of
 from reconciler.providers.vault.entities import CHANGED, REPLAN, EntityWriter
 from reconciler.providers.vault.ownership import aliases
 from reconciler.providers.vault.policies import spell
-from reconciler.providers.vault.resources import login_name
-from reconciler.providers.vault.seen import login_fields, policy_fields
+from reconciler.providers.vault.resources import login_name, login_path
+from reconciler.providers.vault.seen import login_fields, policy_fields, workload_login_fields
 from reconciler.providers.vault.tokens import Tokens, Which
 
 
@@ -82,7 +82,9 @@ class VaultWriter:
 
     def _write_login(self, change: Change, known: Known) -> Fields:
         desired = desired_of(change)
-        path = self._login_path(change)
+        path = login_path(self._estate, change.address)
+        if "trusted" not in desired.fields:
+            return self._write_workload_login(change, path)
         standing = self._clients("plan").read(path)
         wanted = dict(desired.fields)
         issuer = known.get("ca.authority")
@@ -102,17 +104,26 @@ class VaultWriter:
         return {"role": path}
 
     def _delete_login(self, change: Change) -> Fields:
-        path = self._login_path(change)
+        path = login_path(self._estate, change.address)
         self._clients("contain").delete(path)
         if self._clients("plan").read(path).found:
             raise Rejected(f"{path} is still there after its deletion", remedy=REPLAN)
         return {"role": path}
 
-    def _login_path(self, change: Change) -> str:
-        name = change.address.rsplit("/", 1)[-1]
-        if change.subject is not None:
-            name = login_name(change.subject, name)
-        return f"auth/{self._estate.mounts.cert}/certs/{name}"
+    def _write_workload_login(self, change: Change, path: str) -> Fields:
+        """A JWT-auth role. Its claims are a mapping, which no ACL compares: the others go as text, all of them."""
+        wanted = desired_of(change).fields
+        standing = self._clients("plan").read(path)
+        there = workload_login_fields(standing.data) if standing.found else None
+        if there not in (None, _fields(change.actual), wanted):
+            raise Rejected(f"{path}: {CHANGED}", remedy=REPLAN)
+        body = {name: value if isinstance(value, Mapping) else spell(value) for name, value in wanted.items()}
+        self._clients("grant").write(path, body)
+        shown = workload_login_fields(self._clients("plan").read(path).data)
+        wrong = sorted(n for n, value in wanted.items() if shown.get(n) != value)
+        if wrong:
+            raise Rejected(f"{path} does not say what was written: {', '.join(wrong)}", remedy=REPLAN)
+        return {"role": path}
 
 
 def _fields(resource: Resource | None) -> Fields | None:

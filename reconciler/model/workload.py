@@ -1,0 +1,52 @@
+"""Who vouches for workloads: `workloadIssuers` of `idac.yaml`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, StrictStr, StringConstraints, model_validator
+
+from reconciler.model.strict import Strict
+
+URL = r"\Ahttps://[^\s/]\S*\z"
+ISSUER = r"\A[!-~]{1,512}\z"
+POINTER = r"\A(/[A-Za-z0-9_.:-]{1,64}){1,8}\z"
+SUBJECTS = r"\A[A-Za-z0-9][A-Za-z0-9:/._@-]{2,255}\*?\z"
+
+HttpsUrl = Annotated[str, StringConstraints(strict=True, pattern=URL)]
+Pointer = Annotated[str, StringConstraints(strict=True, pattern=POINTER)]
+SubjectPattern = Annotated[str, StringConstraints(strict=True, pattern=SUBJECTS)]
+# Ends the names of its mount and of its login roles.
+WorkloadName = Annotated[str, StringConstraints(strict=True, pattern=r"\A[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?\z")]
+Algorithm = Literal["ES256", "ES384", "ES512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "EdDSA"]
+
+
+class WorkloadClaims(Strict):
+    """Where in a workload's token the issuer vouches for what runs: JSON pointers (RFC 6901)."""
+
+    environment: Pointer
+    image: Pointer
+    model: Pointer | None = None
+    config: Pointer | None = None
+
+
+class WorkloadIssuer(Strict):
+    """Somebody whose JWTs say which workload it is that logs in. No secret: only public keys are needed."""
+
+    name: WorkloadName
+    issuer: Annotated[str, StringConstraints(strict=True, pattern=ISSUER)]  # the claim `iss`, exactly
+    jwks_file: StrictStr | None = Field(default=None, alias="jwksFile")  # relative to idac.yaml
+    jwks_url: HttpsUrl | None = Field(default=None, alias="jwksUrl")
+    discovery_url: HttpsUrl | None = Field(default=None, alias="discoveryUrl")  # OpenID Connect Discovery 1.0
+    ca_cert: StrictStr | None = Field(default=None, alias="caCert")  # whom that URL's server is trusted by
+    algorithms: tuple[Algorithm, ...] = Field(default=("ES256", "RS256"), min_length=1)
+    subjects: tuple[SubjectPattern, ...] = ()  # of `sub`: exact, or all that begin so: `spiffe://acme.test/*`
+    claims: WorkloadClaims
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if sum(given is not None for given in (self.jwks_file, self.jwks_url, self.discovery_url)) != 1:
+            raise ValueError("it needs exactly one of jwksFile, jwksUrl and discoveryUrl")
+        if self.ca_cert is not None and self.jwks_file is not None:
+            raise ValueError("caCert is for a URL, and its keys come from a file")
+        return self

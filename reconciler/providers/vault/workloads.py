@@ -1,0 +1,94 @@
+"""The login mounts of workload issuers: what bootstrap lays there, and what must not stand there besides roles."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from reconciler.model.estate import Estate
+from reconciler.model.manifest import Finding
+from reconciler.model.resource import Resource, Value
+from reconciler.model.workload import WorkloadIssuer
+from reconciler.providers.protocol import Client, deviation
+from reconciler.providers.vault.ownership import workload_login
+from reconciler.providers.vault.seen import workload_login_fields
+
+# What is the same for every issuer. Nobody logs in with a browser here, and no claim is fetched from elsewhere.
+_PINNED: Mapping[str, Any] = {
+    "default_role": "",
+    "namespace_in_state": True,
+    "oidc_client_id": "",
+    "oidc_response_mode": "",
+    "oidc_response_types": [],
+    "override_allowed_server_names": [],
+    "provider_config": {},
+}
+
+
+def config_path(estate: Estate, issuer: WorkloadIssuer) -> str:
+    """Where its configuration stands."""
+    return f"auth/{estate.mounts.workload(issuer.name)}/config"
+
+
+def configuration(estate: Estate, issuer: WorkloadIssuer) -> Mapping[str, Any]:
+    """Every field that the server shows of a JWT auth mount, as it must be for this issuer."""
+    authority = estate.workload_authorities.get(issuer.name, "")
+    return {
+        **_PINNED,
+        "bound_issuer": issuer.issuer,
+        "jwks_ca_pem": authority if issuer.jwks_url else "",
+        "jwks_url": issuer.jwks_url or "",
+        "jwt_supported_algs": list(issuer.algorithms),
+        "jwt_validation_pubkeys": list(estate.workload_keys.get(issuer.name, ())),
+        "oidc_discovery_ca_pem": authority if issuer.discovery_url else "",
+        "oidc_discovery_url": issuer.discovery_url or "",
+    }
+
+
+def mounted(client: Client, estate: Estate) -> Mapping[str, str]:
+    """The JWT mounts that bear this estate's prefix, with their accessors: also those of issuers that are gone."""
+    prefix = estate.mounts.workloads
+    found = {path.rstrip("/"): about for path, about in client.read("sys/auth").data.items()}
+    return {path: str(about["accessor"]) for path, about in found.items() if path.startswith(prefix)}
+
+
+def undermined(client: Client, estate: Estate, there: Mapping[str, str]) -> Iterator[Finding]:
+    """F02: an issuer without its mount, or a mount with logins that are no roles. `there` as from `mounted`."""
+    for name, mount in estate.workload_mounts.items():
+        if mount not in there:
+            yield deviation(f"workload issuer {name} has no login method auth/{mount} yet")
+    for mount in there:
+        # Roles with a program in them log in too, and no listing of roles shows them.
+        if programs := client.list(f"auth/{mount}/cel/role").keys:
+            yield deviation(f"auth/{mount} has CEL roles, which idac makes none of: {', '.join(programs)}")
+
+
+def abandoned(estate: Estate, mounts: Iterable[str]) -> Iterator[str]:
+    """Login mounts of issuers that idac.yaml names no more. Their roles go; mounts are an administrator's."""
+    named = set(estate.workload_mounts.values())
+    return (f"login method auth/{mount}" for mount in mounts if mount not in named)
+
+
+def logins(
+    client: Client,
+    estate: Estate,
+    mounts: Iterable[str],
+    own: str = "",
+    share: Callable[[Value], Value] = lambda value: value,
+) -> Iterator[Resource]:
+    """The JWT-auth roles on these mounts, or those whose names begin with `own`."""
+    for mount in mounts:
+        tree, issuer = f"auth/{mount}/role", mount.removeprefix(estate.mounts.workloads)
+        names = client.keys_under(tree, own) if own else client.list(tree).keys
+        for path, answer in client.read_many(f"{tree}/{name}" for name in names):
+            if answer.found:
+                name = path.removeprefix(f"{tree}/")
+                subject, credential = workload_login(name) or (None, "")
+                if subject is None or not credential.startswith(f"{issuer}."):
+                    subject, credential = None, name
+                whose = subject or f"unknown/jwt/{issuer}"
+                fields = workload_login_fields(answer.data, share)
+                yield Resource(f"vault.login/{whose}/{credential}", subject, fields)
+
+
+__all__ = ["abandoned", "config_path", "configuration", "logins", "mounted", "undermined"]
