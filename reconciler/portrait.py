@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from reconciler.diff.compare import answered, differing, resolve
+from reconciler.diff.issuers import is_fetched
+from reconciler.kinds.bot.spec import Bot
 from reconciler.kinds.subject import SubjectSpec
 from reconciler.model.change import Change
 from reconciler.model.manifest import Finding, Manifest, SubjectRef, Tree, placed
@@ -90,6 +92,8 @@ def _lines(ref: SubjectRef, own: Sequence[Manifest], desired: Desired, actual: A
         after = resolve(wanted[address].fields, actual, standing) if address in wanted else None
         because = placed(_because(address, own)) if address in wanted else ()
         state = _state(after, standing, seen=answered(actual, address))
+        if standing is not None and is_fetched(standing) and f"ca.issuer/{ref}" in wanted:
+            state, because = "as desired", placed(_because(f"ca.issuer/{ref}", own))
         fields = standing.fields if standing is not None else None
         yield Line(address, state, because, after, fields, standing.facts if standing is not None else {})
 
@@ -109,8 +113,13 @@ def _because(address: Address, own: Sequence[Manifest]) -> Iterator[Finding]:
     for manifest in own:
         spec, told = manifest.spec, False
         credentials = spec.credentials if isinstance(spec, SubjectSpec) else ()
+        for index, release in enumerate(spec.releases if isinstance(spec, Bot) else ()):
+            if isinstance(spec, Bot) and address == f"vault.login/{manifest.ref}/{spec.login(release)}":
+                yield _asking(manifest, f"release {release.version}", "spec", "releases", index)
+                told = True
         for index, one in enumerate(credentials):
-            if address.count("/") == 3 and address.endswith(f"/{one.name}"):
+            fetches = bool(one.key.runtime) and address.startswith("ca.issuer/")
+            if fetches or (address.count("/") == 3 and address.endswith(f"/{one.name}")):
                 words = f"credential {one.name}, profile {one.profile}"
                 yield _asking(manifest, words, "spec", "credentials", index)
                 told = True

@@ -7,7 +7,7 @@ from reconciler.cli.context import Context
 from reconciler.cli.terminal import looking, print_json, print_text
 from reconciler.clock import now
 from reconciler.errors import InvalidInput
-from reconciler.kinds.registry import KINDS, LATER
+from reconciler.kinds.registry import KINDS
 from reconciler.model.manifest import SubjectRef
 from reconciler.pipeline import make_plan, want
 from reconciler.portrait import portray
@@ -20,7 +20,7 @@ def show(context: Context, *, subject: str) -> int:
     """One subject or rule: what the manifests want for it, what stands, why, and what would change."""
     ref = named(subject)
     ref = SubjectRef(SHORT.get(ref.kind, ref.kind), ref.name)
-    kinds = sorted(name.lower() for name in (*KINDS, *LATER))
+    kinds = sorted(name.lower() for name in KINDS)
     if ref.kind not in kinds:
         raise Usage(f"{ref.kind} is no kind: it is one of {', '.join(kinds)}")
     estate = context.estate()

@@ -127,6 +127,7 @@ class EstateSpec(Strict):
     records: Records = Records()
     hsm_tokens: tuple[HsmToken, ...] = Field(default=(), alias="hsmTokens", max_length=16)
     workload_issuers: tuple[WorkloadIssuer, ...] = Field(default=(), alias="workloadIssuers", max_length=16)
+    """Who vouches for workloads, so that bots can log in."""
 
     @model_validator(mode="after")
     def _names_differ(self) -> Self:

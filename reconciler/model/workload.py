@@ -25,23 +25,36 @@ class WorkloadClaims(Strict):
     """Where in a workload's token the issuer vouches for what runs: JSON pointers (RFC 6901)."""
 
     environment: Pointer
+    """JSON pointer to the environment, such as /workload/environment."""
     image: Pointer
+    """JSON pointer to the image's digest."""
     model: Pointer | None = None
+    """JSON pointer to the model's digest."""
     config: Pointer | None = None
+    """JSON pointer to the configuration's digest."""
 
 
 class WorkloadIssuer(Strict):
     """Somebody whose JWTs say which workload it is that logs in. No secret: only public keys are needed."""
 
     name: WorkloadName
-    issuer: Annotated[str, StringConstraints(strict=True, pattern=ISSUER)]  # the claim `iss`, exactly
-    jwks_file: StrictStr | None = Field(default=None, alias="jwksFile")  # relative to idac.yaml
+    """Ends the names of its login method and of its logins."""
+    issuer: Annotated[str, StringConstraints(strict=True, pattern=ISSUER)]
+    """The claim `iss`, exactly."""
+    jwks_file: StrictStr | None = Field(default=None, alias="jwksFile")
+    """Its public keys (JWKS), a file relative to idac.yaml."""
     jwks_url: HttpsUrl | None = Field(default=None, alias="jwksUrl")
-    discovery_url: HttpsUrl | None = Field(default=None, alias="discoveryUrl")  # OpenID Connect Discovery 1.0
-    ca_cert: StrictStr | None = Field(default=None, alias="caCert")  # whom that URL's server is trusted by
+    """Where the server fetches its public keys."""
+    discovery_url: HttpsUrl | None = Field(default=None, alias="discoveryUrl")
+    """Where the server finds them by OpenID Connect Discovery 1.0."""
+    ca_cert: StrictStr | None = Field(default=None, alias="caCert")
+    """Whom that URL's server is trusted by (PEM file); left out: the server's own authorities."""
     algorithms: tuple[Algorithm, ...] = Field(default=("ES256", "RS256"), min_length=1)
-    subjects: tuple[SubjectPattern, ...] = ()  # of `sub`: exact, or all that begin so: `spiffe://acme.test/*`
+    """Signature algorithms that count."""
+    subjects: tuple[SubjectPattern, ...] = ()
+    """Values of `sub`, exact or with a final *; by default every SPIFFE ID of the trust domain."""
     claims: WorkloadClaims
+    """Where in its tokens it says what runs."""
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:

@@ -23,29 +23,42 @@ from reconciler.providers.vault.policies import RUNTIME
 class Binding(Spec):
     """Which workload is the bot: what the workload's own issuer says of it."""
 
-    issuer: Name  # one of workloadIssuers in idac.yaml
-    subject: SubClaim | None = None  # `sub`; the SPIFFE ID when left out
-    audience: SubClaim  # `aud`
+    issuer: Name
+    """Who vouches for the workload: one of workloadIssuers in idac.yaml."""
+    subject: SubClaim | None = None
+    """The claim `sub`, exactly; the SPIFFE ID when left out."""
+    audience: SubClaim
+    """The claim `aud` that its tokens must be made for."""
 
 
 class Approval(Spec):
     """Who allowed this release to act, when, and where that is written down."""
 
-    by: Name  # a Trader or Staff
+    by: Name
+    """Who approved it: a Trader or Staff, and not the bot's owner."""
     at: Day
+    """The day of the approval; not before it may the release log in."""
     record: RelativePath | None = None
+    """Where the approval is written down."""
 
 
 class Release(Spec):
     """What may run: every digest that is given must be vouched for at login."""
 
     version: Version
+    """Its version, such as 4.2.0; two releases differ in it."""
     image_digest: Digest = Field(alias="imageDigest")
+    """SHA-256 of the image. With SPIRE's docker selectors: of its configuration."""
     model_digest: Digest | None = Field(default=None, alias="modelDigest")
+    """SHA-256 of the model; an algo must name it."""
     config_digest: Digest | None = Field(default=None, alias="configDigest")
+    """SHA-256 of the configuration it runs with."""
     approval: Approval | None = None
+    """Without it the release is not bound."""
     activate_from: Day | None = Field(default=None, alias="activateFrom")
+    """The first day on which it may log in."""
     retired: StrictBool = False
+    """Its login is deleted, and the tokens that came through it are ended."""
 
     @property
     def label(self) -> str:
@@ -69,23 +82,36 @@ class Schedule(Spec):
     """When the bot may act."""
 
     timezone: TimeZone
+    """The time zone of the windows, such as Europe/London."""
     windows: Annotated[tuple[Window, ...], unique] = Field(min_length=1, max_length=32)
+    """When it may act. Declared: nothing here holds it to that yet."""
 
 
 class Bot(SubjectSpec):
     """`spec` of `kind: Bot`."""
 
     bot_class: Literal["algo", "service", "integration"] = Field(alias="class")
+    """What it is; an algo has an algoId, a strategy and models."""
     algo_id: Ident | None = Field(default=None, alias="algoId")
+    """The algo id of RTS 22 art. 8(3): for one set of code, for ever."""
     strategy: Name | None = None
-    owner: Name  # a Trader or Staff
+    """What it trades by."""
+    owner: Name
+    """Who answers for it: a Trader or Staff."""
     kill_switch_owners: Annotated[tuple[Name, ...], unique] = Field(default=(), alias="killSwitchOwners")
+    """Who can stop it. An algo in production should have two."""
     environment: Literal["prod", "uat", "test"]
+    """Where it runs; its tokens must say the same."""
     status: Literal["active", "suspended", "retired"] = "active"
+    """A suspended or retired bot loses its power; a retired one for good."""
     spiffe_id: SpiffeId | None = Field(default=None, alias="spiffeId")
+    """Its SPIFFE ID, the URI of its certificates; by default spiffe://<trust domain>/bot/<name>."""
     binding: Binding
+    """Which workload is this bot."""
     releases: tuple[Release, ...] = Field(min_length=1, max_length=16)
+    """What may run. Several at once, for overlap and rollback."""
     schedule: Schedule | None = None
+    """When it may act."""
 
     @model_validator(mode="after")
     def _named_algo(self) -> Self:
