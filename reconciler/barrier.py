@@ -1,4 +1,4 @@
-"""Holds and a freeze since the observation: asked for again before everything that is given, once a second."""
+"""What is asked again before everything that is given: holds, a freeze, and whether MFA tiers hold."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from reconciler.diff import held_since
 from reconciler.errors import TargetError
 from reconciler.model.change import Change
 from reconciler.model.manifest import SubjectRef
+from reconciler.model.outcome import Proof
 from reconciler.model.resource import Actual, Desired, Hold, is_freeze
 
 
@@ -19,13 +20,20 @@ class Barrier:
     """
 
     def __init__(
-        self, desired: Desired, actual: Actual, holds: Callable[[], Sequence[Hold]], clock: Callable[[], str]
+        self,
+        desired: Desired,
+        actual: Actual,
+        holds: Callable[[], Sequence[Hold]],
+        second_factor: Callable[[str], Proof],
+        clock: Callable[[], str],
     ) -> None:
         """`holds` reads them afresh and may raise a `TargetError`: then nothing is granted in that second.
 
+        `second_factor` says whether an MFA tier really holds: under one that does not, nothing is granted.
         `clock` tells the time in whole seconds.
         """
         self._desired, self._actual, self._read, self._clock = desired, actual, holds, clock
+        self._second_factor = second_factor
         self._guard = Lock()
         self._asked: tuple[tuple[int, int], str] | None = None  # the step, and the second
         self._held: Mapping[SubjectRef, str] = {}
@@ -41,7 +49,16 @@ class Barrier:
                 self._asked = now
                 self._look()
             why = self._held.get(change.subject) if change.subject is not None else ""
-            return self._all or (f"{change.subject} was put on hold meanwhile: {why}" if why else "")
+            held = self._all or (f"{change.subject} was put on hold meanwhile: {why}" if why else "")
+        return held or self._unguarded(change.subject)
+
+    def _unguarded(self, subject: SubjectRef | None) -> str:
+        entity = self._desired.resources.get(f"vault.entity/{subject}")
+        tier = str(entity.facts.get("tier", "")) if entity is not None else ""
+        proof = self._second_factor(tier) if tier else None
+        if proof is None or proof.status == "proved":
+            return ""
+        return f"MFA tier {tier} is not enforced, and {subject} is under it: {proof.detail}"
 
     def _look(self) -> None:
         try:

@@ -12,6 +12,7 @@ from reconciler.cli.context import Context
 from reconciler.model.delivery import Delivery
 from reconciler.model.estate import Estate
 from reconciler.model.manifest import SubjectRef
+from reconciler.model.outcome import Proof
 from reconciler.model.resource import Hold
 from reconciler.providers.protocol import AnswerHook, CallHook, Connection, Prover, Reader, RunLock, Writer
 from tests.firm import Firm
@@ -70,6 +71,9 @@ class Deadly:
             after(method, path, status)
 
         return self.inner.writers(deadly_before, deadly_after)
+
+    def second_factor(self, tier: str) -> Proof:
+        return self.inner.second_factor(tier)
 
 
 APPLY = ("apply", "--auto-approve")

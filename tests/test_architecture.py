@@ -54,6 +54,7 @@ ARROWS: dict[str, set[str]] = {
     "observe": {"providers/protocol", "memory"},
     "diff": set(),
     "rules": {"kinds", "memory"},  # they read the specs
+    "emit": {"kinds"},
     "plan": {"canonical"},
     "review": set(),
     "barrier": {"diff"},  # whom a hold follows to is one question, before a run and during it
@@ -67,8 +68,8 @@ ARROWS: dict[str, set[str]] = {
     },
     "emergency": {"pipeline", "expand", "observe", "diff", "rules", "plan", "providers/protocol"},
     "cli": {
-        "pipeline", "emergency", "portrait", "render", "ledger", "providers/registry", "providers/protocol",
-        "load", "canonical", "kinds", "review", "clock",
+        "pipeline", "emergency", "portrait", "render", "emit", "ledger", "providers/registry",
+        "providers/protocol", "load", "canonical", "kinds", "review", "clock",
         "x509",  # the demo plays the trader, who has a key of their own
     },
 }  # fmt: skip

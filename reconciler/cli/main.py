@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from reconciler.cli import holding, seeing, streams
+from reconciler.cli import emitting, holding, seeing, streams
 from reconciler.cli.context import Context, Format
 from reconciler.errors import IdacError
 
@@ -30,6 +30,7 @@ app = typer.Typer(
 )
 dev = typer.Typer(help="A real OpenBao on this machine, for trying things out.", no_args_is_help=True)
 app.add_typer(dev, name="dev")
+app.add_typer(emitting.emit, name="emit")
 
 
 def _version(wanted: bool) -> None:

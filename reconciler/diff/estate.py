@@ -9,6 +9,7 @@ from reconciler.diff.compare import answered, differing, resolve
 from reconciler.diff.containment import contain, drop_alias, hold
 from reconciler.diff.convergence import UNEXPLAINED, converge, narrow
 from reconciler.diff.holds import Held, judge_holds
+from reconciler.diff.tiers import converge_tiers
 from reconciler.model.change import Change, Phase
 from reconciler.model.manifest import SubjectRef
 from reconciler.model.resource import Actual, BySubject, Desired, Resource, by_subject
@@ -25,6 +26,7 @@ def diff(desired: Desired, actual: Actual, now: datetime) -> tuple[Change, ...]:
     changes = [c for s in sorted(subjects) for c in _subject(s, desired, actual, wanted, present, held, now)]
     changes += strays(present.get(None, ()), actual)
     changes += _rules(wanted.get(None, ()), present.get(None, ()), desired, actual)
+    changes += converge_tiers(wanted.get(None, ()), desired, actual, present, changes)
     if (lists := desired.resources.get("ca.crl")) is not None:
         changes += refresh_lists(lists, actual, changes)
     return tuple(changes)

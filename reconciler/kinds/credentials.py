@@ -11,6 +11,7 @@ from reconciler.errors import CryptoError
 from reconciler.kinds.certificate_profile.expand import ca_profile
 from reconciler.kinds.certificate_profile.spec import CertificateProfile
 from reconciler.kinds.expansion import Expansion, World, spec_of
+from reconciler.kinds.mfa_tier.expand import enforced_tier
 from reconciler.kinds.subject import Credential, SubjectSpec
 from reconciler.model.estate import Estate, HsmToken, seconds
 from reconciler.model.manifest import Finding, Manifest, SubjectRef
@@ -32,6 +33,8 @@ def expand_subject(manifest: Manifest, world: World) -> Expansion:
     resources: list[Resource] = [entity(world.estate, manifest.ref, spec)]
     findings: list[Finding] = []
     complete = all(SubjectRef("role", role) in world.manifests for role in spec.roles)
+    complete &= spec.tier is None or SubjectRef("mfatier", spec.tier) in world.manifests
+    tier = enforced_tier(spec.tier, world)
     for index, credential in enumerate(spec.credentials):
         if credential.key.runtime and manifest.kind == "Bot":
             continue
@@ -48,7 +51,7 @@ def expand_subject(manifest: Manifest, world: World) -> Expansion:
             where = manifest.at("spec", "credentials", index, "key")
             message = f"credential {credential.name} is refused: {judged}"
             findings.append(Finding("X02", "error", message, str(manifest.ref), where))
-    return Expansion(tuple(resources), tuple(findings), complete)
+    return Expansion(tuple(vault.held_to(tier, r) for r in resources), tuple(findings), complete)
 
 
 def _judge(

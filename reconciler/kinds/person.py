@@ -64,6 +64,11 @@ class Person(SubjectSpec):
         return self.person_id
 
     @property
+    def tier(self) -> str | None:
+        """The MfaTier the person is under, if any."""
+        return self.mfa_tier
+
+    @property
     def last_day(self) -> date | None:
         """The last day of employment."""
         return self.employment.end

@@ -91,6 +91,11 @@ class SubjectSpec(Spec):
         return ""
 
     @property
+    def tier(self) -> str | None:
+        """The MfaTier it is under; None for what is no person."""
+        return None
+
+    @property
     def last_day(self) -> date | None:
         """The last day on which a certificate may be valid; None when no end is known."""
         return None

@@ -22,7 +22,14 @@ _CONTAIN_STEPS = {
     "vault.token": 6,
     "hsm.key": 7,
 }
-_GRANT_STEPS = {"vault.entity": 0, "hsm.key": 1, "ca.certificate": 2, "vault.login": 3}
+_GRANT_STEPS = {
+    "vault.entity": 0,
+    "hsm.key": 1,
+    "vault.mfa": 1,
+    "ca.certificate": 2,
+    "vault.token": 2,
+    "vault.login": 3,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +72,21 @@ class Change:
         return self.type == "vault.entity" or self.address == f"vault.token/{self.group}"
 
     @property
+    def tier(self) -> str:
+        """The MFA tier that must be shown to hold for this: the tier itself, or a login's; empty for none."""
+        if self.type == "vault.mfa":
+            taken = self.action == "delete" or "leaves" in (self.after or {})
+            return "" if taken else self.address.partition("/")[2]
+        making = self.type == "vault.login" and self.action == "create" and self.desired is not None
+        return str(self.desired.facts.get("tier", "")) if making and self.desired is not None else ""
+
+    @property
     def step(self) -> int:
         """Its place within its phase (DESIGN, Plan: contain, then govern, then grant)."""
         if self.phase == "govern":
             return 1 if self.action == "delete" else 0
+        if self.phase == "grant" and self.type == "vault.mfa" and "joins" not in (self.after or {}):
+            return 5 if self.action == "delete" else 4  # whoever moves is under the new tier by then
         if self.phase == "grant":
             return _GRANT_STEPS.get(self.type, 0)
         if self.type == "vault.entity":

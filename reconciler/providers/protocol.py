@@ -175,6 +175,10 @@ class Connection(Protocol):
         """A credential's certificate as delivered. Raises `InvalidInput` for none, `Refused` if altered."""
         ...
 
+    def second_factor(self, tier: str) -> Proof:
+        """Whether the server refuses a login under that MFA tier without its code: a probe tries. Never raises."""
+        ...
+
     def use_plan(self, plan_id: str, run_id: str) -> None:
         """Note on the server that this plan is being applied. Raises `Stale` if it ever was."""
         ...

@@ -11,10 +11,12 @@ from reconciler.errors import InvalidInput
 from reconciler.model.delivery import Delivery
 from reconciler.model.estate import Estate
 from reconciler.model.manifest import SubjectRef
+from reconciler.model.outcome import Proof
 from reconciler.model.resource import Hold
 from reconciler.model.secret import Secret
 from reconciler.providers.ca.bootstrap import bootstrap_ca
 from reconciler.providers.ca.delivery import delivery
+from reconciler.providers.ca.probe import sign_tier_probe
 from reconciler.providers.ca.prover import CaProver
 from reconciler.providers.ca.reader import CaReader
 from reconciler.providers.ca.writer import CaWriter
@@ -42,6 +44,7 @@ from reconciler.providers.vault.lock import KvLock, use_plan
 from reconciler.providers.vault.login import Logins
 from reconciler.providers.vault.prover import VaultProver
 from reconciler.providers.vault.reader import VaultReader
+from reconciler.providers.vault.secondfactor import SecondFactor
 from reconciler.providers.vault.writer import VaultWriter
 
 
@@ -54,6 +57,8 @@ class ServerConnection:
         self._logins = Logins(estate, environ)
         self._run_id = ""
         self._lock: KvLock | None = None
+        ask, login = self._logins.anonymous().attempt, self._logins.certificate_login
+        self._mfa = SecondFactor(self._logins.client, estate, login, self._tier_probe, ask)
 
     def __enter__(self) -> Self:
         return self
@@ -97,6 +102,7 @@ class ServerConnection:
             VaultProver(clients, self._estate),
             CaProver(clients, self._estate, login),
             HsmProver(tokens(self._estate, clients), self._estate),
+            self._mfa,
         )
 
     def lock(self, run_id: str) -> RunLock:
@@ -112,6 +118,14 @@ class ServerConnection:
     def delivery(self, subject: SubjectRef, credential: str) -> Delivery:
         """A credential's certificate as delivered."""
         return delivery(self._logins.client("plan"), self._estate, subject, credential, stamp())
+
+    def second_factor(self, tier: str) -> Proof:
+        """Whether an MFA tier really holds; asked once a run."""
+        return self._mfa.holds(tier)
+
+    def _tier_probe(self) -> tuple[str, Secret]:
+        """A certificate for the probe of MFA tiers, and its key."""
+        return sign_tier_probe(self._logins.client("contain"), self._estate)
 
     def use_plan(self, plan_id: str, run_id: str) -> None:
         """Note on the server that this plan is being applied. Raises `Stale` if it ever was."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from reconciler.kinds.bot.spec import Bot
 from reconciler.kinds.device.spec import Device
+from reconciler.kinds.mfa_tier.spec import MfaTier
 from reconciler.kinds.person import Person
 from reconciler.kinds.role.spec import Role
 from reconciler.kinds.trader.spec import Trader
@@ -21,7 +22,8 @@ def declared_only(view: View) -> Iterator[Finding]:
     people = list(view.staying(Person))
     attested = [(m, ("spec", "attestation")) for m, s in view.staying(Device) if s.attestation is not None]
     trading = [(m, ("spec", "marketAccess")) for m, s in view.staying(Trader) if s.market_access]
-    tiers = [(m, ("spec", "mfaTier")) for m, s in people if s.mfa_tier]
+    by_vault = {m.name for m in view.tree.manifests if isinstance(m.spec, MfaTier) and m.spec.by_vault}
+    tiers = [(m, ("spec", "mfaTier")) for m, s in people if s.mfa_tier and s.mfa_tier not in by_vault]
     machines = [(m, ("spec", "devices")) for m, s in people if s.devices]
     timed = [(m, ("spec", "schedule")) for m, s in view.staying(Bot) if s.schedule is not None]
     stoppable = [(m, ("spec", "killSwitchOwners")) for m, s in view.staying(Bot) if s.kill_switch_owners]
@@ -32,7 +34,7 @@ def declared_only(view: View) -> Iterator[Finding]:
     yield from _declared("killSwitchOwners of bot", stoppable, "bot", "bots")
     yield from _declared("attestation of device", attested, "device", "devices")
     asked: Mapping[str, Callable[[Role], object]] = {
-        "requires": lambda r: r.requires.mfa_tier or r.requires.device_attested,
+        "requires": lambda r: r.requires.device_attested,  # of the tier, R22 and Vault see to that
         "permissions": lambda r: r.permissions,
         "maxGrant": lambda r: r.max_grant,
         "owners": lambda r: r.owners,

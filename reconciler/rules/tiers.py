@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from reconciler.kinds.mfa_tier.expand import beyond_vault
 from reconciler.kinds.mfa_tier.spec import MfaTier
 from reconciler.kinds.person import Person
+from reconciler.kinds.subject import SubjectSpec
 from reconciler.model.manifest import Finding, Manifest, SubjectRef
 from reconciler.rules.view import View, dangling, finding
 
@@ -27,16 +29,16 @@ def _dangling_tiers(view: View) -> Iterator[Finding]:
 
 
 def _weak_tiers(view: View) -> Iterator[Finding]:
-    """R22: somebody whose tier is lower than one of their roles asks for."""
+    """R22: somebody whose tier is lower than one of their roles asks for. Whatever is no person has no tier."""
     tiers = {name: tier for name, (_, tier) in _tiers(view).items()}
-    for manifest, person in view.staying(Person):
-        own = tiers.get(person.mfa_tier or "")
-        for index, name in enumerate(person.roles):
+    for manifest, subject in view.staying(SubjectSpec):
+        own = tiers.get(subject.tier or "")
+        for index, name in enumerate(subject.roles):
             asked = view.roles[name][1].requires.mfa_tier if name in view.roles else None
             wanted = tiers.get(asked or "")
             if wanted is None or (own is not None and own.aal >= wanted.aal):
                 continue
-            has = f"{manifest.name} has {person.mfa_tier} (AAL {own.aal})" if own else f"{manifest.name} has none"
+            has = f"{manifest.name} has {subject.tier} (AAL {own.aal})" if own else f"{manifest.name} has none"
             message = f"role {name} asks for MFA tier {asked} (AAL {wanted.aal}), and {has}"
             yield finding("R22", "error", message, manifest, "spec", "roles", index)
 
@@ -50,4 +52,27 @@ def _enforcers(view: View) -> Iterator[Finding]:
             yield Finding("R23", "info", message, None, manifest.at("spec", "enforcedBy"))
 
 
-RULES: tuple[Callable[[View], Iterator[Finding]], ...] = (_dangling_tiers, _weak_tiers, _enforcers)
+def _enrolment(view: View) -> Iterator[Finding]:
+    """R26: what a tier that Vault enforces takes of its holders. The server shows nobody who is enrolled."""
+    for name, (manifest, tier) in sorted(_tiers(view).items()):
+        if tier.by_vault and not any(beyond_vault(tier)):
+            message = f"MFA tier {name}: whoever an administrator has not enrolled cannot log in (docs/mfa.md)"
+            yield Finding("R26", "info", message, None, manifest.at("spec", "enforcedBy"))
+
+
+def _faulty_tiers(view: View) -> Iterator[Finding]:
+    """R27: a tier that asks Vault for what it cannot do (X06): nothing is granted to those under it."""
+    faulty = {name for name, (_, tier) in _tiers(view).items() if tier.by_vault and any(beyond_vault(tier))}
+    for manifest, person in view.staying(Person):
+        if person.mfa_tier in faulty:
+            message = f"MFA tier {person.mfa_tier} has a fault of its own"
+            yield finding("R27", "error", message, manifest, "spec", "mfaTier")
+
+
+RULES: tuple[Callable[[View], Iterator[Finding]], ...] = (
+    _dangling_tiers,
+    _weak_tiers,
+    _enforcers,
+    _enrolment,
+    _faulty_tiers,
+)

@@ -33,7 +33,7 @@ def only_whom_the_manifests_name_is_in_the_server(life: Life) -> None:
         assert entity["disabled"] is not person.works, name
         if person.works:
             assert sorted(entity["policies"] or []) == life.policies(name)
-    logins = set(admin.list(f"auth/{life.firm.estate.mounts.cert}/certs").keys) - {"idac-probe"}
+    logins = set(admin.list(f"auth/{life.firm.estate.mounts.cert}/certs").keys) - {"idac-probe", "idac-probe-mfa"}
     assert logins == {f"trader.{n}.{c}" for n, p in life.people.items() if p.works for c in p.credentials}
 
 

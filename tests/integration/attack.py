@@ -67,6 +67,12 @@ def field(server: Server, estate: Estate) -> Field:
     boss = admin.ok("POST", f"identity/entity/name/boss-{estate.name}", {"policies": "default"})
     hsm, key = estate.hsm_mount("trade"), f"{prefix}trader.jdoe.signing"
     admin.ok("POST", f"{hsm}/keys/{key}", {"type": "ecdsa-p256"})
+    own, other = (
+        admin.ok("POST", "identity/mfa/method/totp", {"method_name": name, "issuer": "x"}).data["method_id"]
+        for name in (f"idac-{estate.name}.mfa.otp", f"other-{estate.name}")
+    )
+    held = {"mfa_method_ids": [own], "identity_entity_ids": [jdoe.data["id"]]}
+    admin.ok("POST", f"identity/mfa/login-enforcement/idac-{estate.name}.mfa.otp.1", held)
     accessor = admin.read("sys/auth").body["data"]
     names = {
         "prefix": prefix,
@@ -82,6 +88,8 @@ def field(server: Server, estate: Estate) -> Field:
         "jwt_accessor": accessor[f"{mounts.workload('spire')}/"]["accessor"],
         "jdoe": jdoe.data["id"],
         "boss": boss.data["id"],
+        "own_method": own,
+        "other_method": other,
         "accessor": accessor[f"{mounts.cert}/"]["accessor"],
         "run_accessor": accessor[f"{mounts.run}/"]["accessor"],
         "token_accessor": accessor["token/"]["accessor"],
@@ -101,7 +109,8 @@ def picture(admin: Raw) -> dict[str, Any]:
     seen: dict[str, Any] = {path: admin.read(path).data for path in ("sys/mounts", "sys/auth", "sys/audit")}
     for base in (
         "identity/entity/id", "identity/entity-alias/id", "identity/group/id", "identity/oidc/key",
-        "identity/oidc/role", "identity/mfa/method", "sys/policies/acl", "sys/policies/password",
+        "identity/oidc/role", "identity/mfa/method", "identity/mfa/login-enforcement",
+        "sys/policies/acl", "sys/policies/password",
         "sys/namespaces", "auth/token/roles", "sys/quotas/rate-limit", "sys/workflows/manage",
     ):  # fmt: skip
         _tree(admin, base, seen)

@@ -38,6 +38,8 @@ FETCH = {"csr": "{csr}", "common_name": "bot.mm", "uri_sans": BOT, "exclude_cn_f
 BOT_LOGIN, BOT_ROLE = "{jwt}/role/bot.mm.spire.2-0", "{pki}/roles/{prefix}bot.mm"
 BOT_ENTITY = "identity/entity/name/{prefix}bot.mm"
 BOT_ALIAS = {"name": BOT, "canonical_id": "{jdoe}", "mount_accessor": "{jwt_accessor}"}
+ENFORCEMENT = "identity/mfa/login-enforcement/idac-{estate}.mfa.otp.1"
+HELD = {"mfa_method_ids": ["{own_method}"], "identity_entity_ids": ["{jdoe}"]}
 
 Attack = tuple[str, str, Any]
 KEY = "{hsm}/keys/{key}"
@@ -103,6 +105,18 @@ FOR_ALL: list[Attack] = [
     ("POST", ALIAS, {**OWN_ALIAS, "id": "x"}),
     ("POST", ALIAS, {"name": "trader.jdoe", "entity_id": "{boss}", "mount_accessor": "{accessor}"}),
     ("POST", "identity/mfa/method/totp", {"issuer": "x"}),
+    ("POST", "identity/mfa/method/totp", {"method_name": "other-{estate}", "issuer": "x"}),
+    ("POST", "identity/mfa/method/totp/{other_method}", {"issuer": "x"}),
+    ("POST", "identity/mfa/method/totp/{own_method}", {"issuer": "x"}),
+    ("POST", "identity/mfa/method/totp/generate", {"method_id": "{own_method}"}),
+    ("POST", "identity/mfa/method/totp/admin-generate", {"method_id": "{own_method}", "entity_id": "{jdoe}"}),
+    ("POST", "identity/mfa/method/totp/admin-destroy", {"method_id": "{own_method}", "entity_id": "{jdoe}"}),
+    ("POST", "identity/mfa/method/duo", {"method_name": "idac-{estate}.mfa.otp"}),
+    ("POST", "identity/mfa/login-enforcement/other", HELD),
+    ("POST", "identity/mfa/login-enforcement/idac-{estate}-x.mfa.otp.1", HELD),
+    ("POST", ENFORCEMENT, {**HELD, "auth_method_types": "approle"}),
+    ("POST", ENFORCEMENT, {**HELD, "auth_method_accessors": ["{run_accessor}"]}),
+    ("POST", ENFORCEMENT, {**HELD, "identity_group_ids": ["x"]}),
     ("POST", "identity/oidc/role/x", {"key": "default"}),
     ("POST", "sys/policies/acl/{prefix}plan", {"policy": EVERYTHING}),
     ("POST", "sys/policies/acl/{prefix}contain", {"policy": EVERYTHING}),
@@ -194,6 +208,9 @@ CONTAIN: list[Attack] = [
     ("POST", f"{KEY}/csr", {}),
     ("POST", f"{KEY}/soft-delete-restore", {}),
     ("POST", f"{KEY}/config", {"deletion_allowed": "false"}),
+    ("POST", ENFORCEMENT, HELD),
+    ("DELETE", ENFORCEMENT, None),
+    ("DELETE", "identity/mfa/method/totp/{other_method}", None),
     ("POST", "identity/lookup/entity", {"alias_name": "trader.jdoe", "alias_mount_accessor": "{accessor}"}),
     ("POST", "identity/entity-alias/id/x", OWN_ALIAS),
     ("GET", "identity/entity-alias/id/x", None),
@@ -231,6 +248,9 @@ GRANT: list[Attack] = [
     ("POST", f"{KEY}/config", {"min_encryption_version": 1}),
     ("POST", f"{KEY}/trim", {"min_available_version": 1}),
     ("POST", f"{KEY}/csr", {"csr": "{csr}"}),
+    ("DELETE", ENFORCEMENT, None),
+    ("POST", "identity/mfa/method/totp", {"method_name": "idac-{estate}.mfa.otp", "issuer": "x"}),
+    ("DELETE", "identity/mfa/method/totp/{other_method}", None),
     ("POST", "identity/lookup/entity", {"alias_name": "trader.jdoe", "alias_mount_accessor": "{run_accessor}"}),
     ("POST", "identity/lookup/entity", {"id": "{boss}"}),
     ("POST", "identity/lookup/entity", {"name": "boss"}),

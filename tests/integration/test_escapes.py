@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.providers.vault.resources import PINNED_LOGIN
+from reconciler.providers.vault.resources import PINNED_LOGIN, TARGETS
 from tests.integration.attack import Field, field, picture
 from tests.integration.attacks import (
     ALIAS,
@@ -20,11 +20,13 @@ from tests.integration.attacks import (
     BOT_LOGIN,
     BOT_ROLE,
     CONTAIN,
+    ENFORCEMENT,
     ENTITY,
     EVERYTHING,
     FOR_ALL,
     GOVERN,
     GRANT,
+    HELD,
     LOGIN,
     NEW_KEY,
     OWN_ALIAS,
@@ -193,6 +195,20 @@ def test_a_stolen_grant_login_binding_a_bots_login_to_other_claims_is_open(attac
     path = attacked.path("{jwt}/role/bot.evil.spire.1-0")
     attacked.logins["grant"].ok("POST", path, attacked.body(body))  # the next plan deletes it: no manifest says so
     attacked.admin.ok("DELETE", path)
+
+
+def test_a_stolen_grant_login_letting_a_subject_off_its_tier_is_open(attacked: Field) -> None:
+    body = attacked.body({**HELD, "identity_entity_ids": ["{boss}"], **dict.fromkeys(TARGETS, "")})
+    attacked.logins["grant"].ok("POST", attacked.path(ENFORCEMENT), body)
+    shown = attacked.logins["plan"].ok("LIST", "identity/mfa/login-enforcement").data["key_info"]
+    assert shown[attacked.path(ENFORCEMENT).rsplit("/", 1)[-1]]["identity_entity_ids"] == [attacked.names["boss"]]
+
+
+def test_a_stolen_govern_login_deleting_methods_that_nothing_enforces_is_open(attacked: Field) -> None:
+    govern = attacked.logins["govern"]
+    assert govern.call("DELETE", attacked.path("identity/mfa/method/totp/{own_method}")).status == 500  # enforced
+    made = attacked.admin.ok("POST", "identity/mfa/method/totp", {"method_name": "spare", "issuer": "x"})
+    govern.ok("DELETE", f"identity/mfa/method/totp/{made.data['method_id']}")
 
 
 def test_a_stolen_grant_login_enabling_a_contained_subject_is_open(attacked: Field) -> None:

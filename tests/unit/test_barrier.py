@@ -9,9 +9,11 @@ from reconciler.barrier import Barrier
 from reconciler.errors import TargetError, Unreachable
 from reconciler.model.change import Change
 from reconciler.model.manifest import SubjectRef
-from reconciler.model.resource import Hold
+from reconciler.model.outcome import Proof
+from reconciler.model.resource import Hold, Resource
 from tests.unit.world import actual, desired
 
+PROVED = Proof(SubjectRef("mfatier", "otp"), "vault.mfa", "proved", "refused")
 ANNA, BOB = SubjectRef("trader", "anna"), SubjectRef("trader", "bob")
 
 
@@ -23,6 +25,7 @@ class Server:
     error: TargetError | None = None
     asked: int = 0
     time: str = "12:00:00"
+    tier: Proof | None = None  # what the probe of bob's MFA tier says; nobody is under one where it is None
 
     def read(self) -> Sequence[Hold]:
         self.asked += 1
@@ -32,7 +35,9 @@ class Server:
 
 
 def barrier(server: Server) -> Barrier:
-    return Barrier(desired((), {ANNA: "active", BOB: "active"}), actual(()), server.read, lambda: server.time)
+    tiered = Resource(f"vault.entity/{BOB}", BOB, {}, {"tier": "otp"})
+    wanted = desired((tiered,) if server.tier else (), {ANNA: "active", BOB: "active"})
+    return Barrier(wanted, actual(()), server.read, lambda tier: server.tier or PROVED, lambda: server.time)
 
 
 def grant(subject: SubjectRef, kind: str = "vault.entity") -> Change:
@@ -82,3 +87,13 @@ def test_a_freeze_bars_everybody_and_the_rules_too() -> None:
 def test_a_release_is_never_barred() -> None:
     server = Server(holds=[Hold(ANNA, "the desk called", "operator x", "now")])
     assert barrier(server)(Change(f"vault.entity/{ANNA}", ANNA, "release", "grant", "why")) == ""
+
+
+def test_whoever_is_under_a_tier_that_lets_a_probe_in_is_granted_nothing() -> None:
+    server = Server(tier=Proof(SubjectRef("mfatier", "otp"), "vault.mfa", "failed", "the probe got in"))
+    asked = barrier(server)
+    assert asked(grant(ANNA)) == ""
+    said = "MFA tier otp is not enforced, and trader/bob is under it: the probe got in"
+    assert asked(grant(BOB)) == said
+    server.tier = PROVED
+    assert asked(grant(BOB)) == ""

@@ -45,6 +45,16 @@ class WebAuthn(Spec):
         return self
 
 
+class Totp(Spec):
+    """Parameters of one-time passwords (RFC 6238). Whoever is enrolled keeps those of the day of enrolment."""
+
+    algorithm: Literal["SHA1", "SHA256", "SHA512"] = "SHA1"  # of the HMAC; many telephones know no other
+    digits: Literal[6, 8] = 6
+    period: Annotated[StrictInt, Field(ge=15, le=60)] = 30  # seconds
+    skew: Annotated[StrictInt, Field(ge=0, le=1)] = 1  # periods by which a code may be early or late
+    max_attempts: Annotated[StrictInt, Field(ge=1, le=10)] = Field(default=5, alias="maxAttempts")
+
+
 class NotionalOver(Spec):
     """More than so many whole units of a currency."""
 
@@ -79,9 +89,15 @@ class MfaTier(Spec):
     acr: Ident
     methods: Annotated[tuple[Method, ...], unique] = Field(min_length=1)
     webauthn: WebAuthn | None = None
+    totp: Totp | None = None
     enforced_by: Annotated[tuple[Enforcer, ...], unique] = Field(alias="enforcedBy", min_length=1)
     max_auth_age: Duration | None = Field(default=None, alias="maxAuthAge")
     step_up: tuple[StepUp, ...] = Field(default=(), alias="stepUp", max_length=32)
+
+    @property
+    def by_vault(self) -> bool:
+        """Whether Vault is to enforce it, at login."""
+        return "vault" in self.enforced_by
 
     @model_validator(mode="after")
     def _keeps_its_promise(self) -> Self:
@@ -90,6 +106,8 @@ class MfaTier(Spec):
             raise refuse(f"promises AAL {self.aal}, which {' and '.join(weak)} cannot reach (NIST SP 800-63B)")
         if self.webauthn is not None and "webauthn" not in self.methods:
             raise refuse("has rules for webauthn, which is not among its methods")
+        if self.totp is not None and "totp" not in self.methods:
+            raise refuse("has rules for totp, which is not among its methods")
         if self.aal == 3 and "webauthn" in self.methods:
             rules = self.webauthn or WebAuthn()
             if rules.backup_eligible or rules.attestation != "required" or rules.user_verification != "required":

@@ -7,11 +7,31 @@ from __future__ import annotations
 
 from reconciler.model.estate import Estate
 from reconciler.model.resource import Fields
-from reconciler.providers.ca.resources import PROBE_LIFETIME, PROBE_NAME, PROBE_ROLE
+from reconciler.model.secret import Secret
+from reconciler.providers.ca.resources import PROBE_LIFETIME, PROBE_NAME, PROBE_ROLE, TIER_PROBE
 from reconciler.providers.ca.revocation import CrlKeeper
 from reconciler.providers.ca.revoker import Revoker
 from reconciler.providers.protocol import Answer, CertificateLogin, Client
 from reconciler.x509 import join_pem, new_key_and_csr, read_certificate
+
+
+def sign_probe(contain: Client, estate: Estate, name: str) -> tuple[str, Secret]:
+    """A certificate of one of the tool's own probes, good for minutes and without any power, and its key."""
+    key, csr = new_key_and_csr(name)
+    body = {
+        "csr": csr,
+        "common_name": name,
+        "ttl": f"{PROBE_LIFETIME}s",
+        "exclude_cn_from_sans": "true",  # text: an ACL compares texts only
+        "format": "pem",
+    }
+    signed = contain.write(f"{estate.mounts.pki}/sign/{PROBE_ROLE}", body).data["certificate"]
+    return join_pem(str(signed)), key
+
+
+def sign_tier_probe(contain: Client, estate: Estate) -> tuple[str, Secret]:
+    """A certificate of the probe that every MFA tier holds to its code, and its key."""
+    return sign_probe(contain, estate, TIER_PROBE)
 
 
 def probe(
@@ -26,15 +46,7 @@ def probe(
 
     The first login is the control: a refusal after it proves something only if it was accepted.
     """
-    key, csr = new_key_and_csr(PROBE_NAME)
-    body = {
-        "csr": csr,
-        "common_name": PROBE_NAME,
-        "ttl": f"{PROBE_LIFETIME}s",
-        "exclude_cn_from_sans": "true",  # text: an ACL compares texts only
-        "format": "pem",
-    }
-    pem = join_pem(str(contain.write(f"{estate.mounts.pki}/sign/{PROBE_ROLE}", body).data["certificate"]))
+    pem, key = sign_probe(contain, estate, PROBE_NAME)
     serial = read_certificate(pem).serial
     chain = join_pem(pem, authority)
     evidence: dict[str, object] = {"probe_serial": serial}

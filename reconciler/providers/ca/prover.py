@@ -52,7 +52,8 @@ class CaProver:
         """Proofs about every subject that lost something. A failure to ask is a `failed` Proof."""
         subjects: dict[SubjectRef, list[Change]] = {}
         for change in contained:
-            subjects.setdefault(_subject(change), []).append(change)
+            if not change.tier:
+                subjects.setdefault(_subject(change), []).append(change)
         if not subjects:
             return ()
         try:

@@ -14,7 +14,7 @@ from reconciler.providers.ca import store
 from reconciler.providers.ca.authority import PEM, Inventory, certificates, default_issuer, inventory, issuer
 from reconciler.providers.ca.emergencies import Suspects, foreign_revocations, refused_at_login, whose
 from reconciler.providers.ca.footing import undermined
-from reconciler.providers.ca.resources import INTACT, PROBE_NAME, PROBE_ROLE
+from reconciler.providers.ca.resources import INTACT, PROBE_ROLE, PROBES
 from reconciler.providers.ca.revocation import Published, accepted, crl_resource, readable, strange_lists
 from reconciler.providers.ca.runtime import bot_of, fetched, issuer_address, issuer_of, role_seen
 from reconciler.providers.protocol import Client
@@ -152,7 +152,7 @@ class CaReader:
     def _orphans(self, seen: _Seen, explained: set[str]) -> Iterator[Resource]:
         for serial in sorted(seen.live - explained):
             certificate = seen.parsed.get(serial)
-            if certificate is None or (certificate.common_name == PROBE_NAME and not certificate.uri_sans):
+            if certificate is None or (certificate.common_name in PROBES and not certificate.uri_sans):
                 continue
             facts = {n: v for n, v in _facts(certificate).items() if n != "fingerprint"} | _names(certificate)
             subject = whose(certificate, self._estate)

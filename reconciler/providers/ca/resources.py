@@ -26,10 +26,12 @@ from reconciler.providers.ca.roles import (
     PROBE_LIFETIME,
     PROBE_NAME,
     PROBE_ROLE,
+    PROBES,
     READ_ONLY,
     RUNTIME_KIND,
     RUNTIME_OU,
     SLACK,
+    TIER_PROBE,
 )
 
 INTACT = "intact"
@@ -125,8 +127,8 @@ def issuer(estate: Estate, subject: SubjectRef, spec: Profile, uri: str) -> Reso
 
 
 def probe_role() -> Fields:
-    """The PKI role of the tool's own probe: minutes-long client certificates with one fixed name."""
-    made = dict(role_fields(Profile(PROBE_ROLE, (), PROBE_LIFETIME), [PROBE_NAME], []))
+    """The PKI role of the tool's own probes: minutes-long client certificates with fixed names."""
+    made = dict(role_fields(Profile(PROBE_ROLE, (), PROBE_LIFETIME), list(PROBES), []))
     return {**made, "allow_bare_domains": True, "allow_glob_domains": False}
 
 
@@ -220,6 +222,7 @@ __all__ = [
     "EXT_KEY_USAGE_FLAGS",
     "KEY_USAGES",
     "LONGEST_RUNTIME",
+    "PROBES",
     "PROBE_LIFETIME",
     "PROBE_NAME",
     "PROBE_ROLE",
@@ -228,6 +231,7 @@ __all__ = [
     "RUNTIME_KIND",
     "RUNTIME_OU",
     "SLACK",
+    "TIER_PROBE",
     "Profile",
     "certificate",
     "crl",

@@ -7,6 +7,8 @@ from reconciler.model.resource import Fields
 BACKDATE = 30  # seconds that notBefore lies in the past, for clocks that differ
 SLACK = 5  # seconds between the server's two clock readings for one certificate
 PROBE_ROLE = PROBE_NAME = "idac-probe"  # PKI role, cert-auth role and common name of the tool's own probe
+TIER_PROBE = "idac-probe-mfa"  # common name of the one that every MFA tier holds to its code
+PROBES = (PROBE_NAME, TIER_PROBE)
 PROBE_LIFETIME = 300  # seconds
 RUNTIME_KIND = "bot"  # whose certificates are fetched at run time
 RUNTIME_OU = "idac-runtime"  # in the subject of each of them, and of no other

@@ -15,10 +15,10 @@ from reconciler.errors import InvalidInput, Rejected
 from reconciler.model.estate import Estate
 from reconciler.providers.protocol import Client
 from reconciler.providers.vault.devfiles import write_private
-from reconciler.providers.vault.footing import KV, footing, of_the_tool, plain
+from reconciler.providers.vault.footing import KV, footing, of_the_tool, plain, probe_name, tier_probe_name
 from reconciler.providers.vault.policies import grant_document
 from reconciler.providers.vault.resources import TOKEN_LIFE, TOKEN_TTL, WORKLOAD_TOKEN_LIFE, document
-from reconciler.providers.vault.runners import LIFE, POLICIES, PROBE
+from reconciler.providers.vault.runners import LIFE, POLICIES, PROBE, TIER_PROBE
 
 _KV_READY_SECONDS = 10.0
 
@@ -50,7 +50,8 @@ class Bootstrap:
         self._footing({path: wanted for path, wanted in laid.items() if path not in issuers})
         for identity in POLICIES:
             self._identity(identity)
-        self._probe(accessors[mounts.cert])
+        self._probe(accessors[mounts.cert], probe_name(estate), PROBE)
+        self._probe(accessors[mounts.cert], tier_probe_name(estate), TIER_PROBE)
         self._disempower()
         for path in sorted(issuers):  # last: the server asks their addresses, which may be out of reach just now
             self._ensure(path, laid[path])
@@ -120,16 +121,16 @@ class Bootstrap:
             return False
         return bool(asked.data)
 
-    def _probe(self, accessor: str) -> None:
-        """The principal that the proofs log in as: it has no policy, and its tokens live for seconds."""
-        name = f"identity/entity/name/{self._estate.prefix}probe"
+    def _probe(self, accessor: str, entity_name: str, alias: str) -> None:
+        """A principal that proofs log in as: it has no policy, and its tokens live for seconds."""
+        name = f"identity/entity/name/{entity_name}"
         mark = {"idac_estate": self._estate.name, "idac_state": "probe"}
         self._ensure(name, {"metadata": mark, "policies": [], "disabled": False})
         entity = self._admin.read(name).data
-        if not any(one["mount_accessor"] == accessor and one["name"] == PROBE for one in entity["aliases"] or ()):
-            body = {"name": PROBE, "canonical_id": entity["id"], "mount_accessor": accessor}
+        if not any(one["mount_accessor"] == accessor and one["name"] == alias for one in entity["aliases"] or ()):
+            body = {"name": alias, "canonical_id": entity["id"], "mount_accessor": accessor}
             self._admin.write("identity/entity-alias", body)
-            self.changed.append(f"alias {PROBE}")
+            self.changed.append(f"alias {alias}")
 
     def _disempower(self) -> None:
         """Take from the runners' entities what nobody should have given them."""

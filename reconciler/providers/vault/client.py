@@ -26,7 +26,14 @@ _QUERIES = {"sys/health": "?standbyok=true&perfstandbyok=true"}
 _NOTHING = Answer(404, {"errors": []})
 _ANEW = "run again for a new login; if it is refused again, `idac bootstrap` restores the policies"
 _DENIED = {"administrator": "give the token of an administrator, in VAULT_TOKEN"}
+_IGNORED = "Endpoint ignored these unrecognized parameters"
 _NO_ROUTE = ("no handler for route", "route entry not found")
+
+
+def _unpaged(answer: Answer) -> bool:
+    """Whether the endpoint says that it knows no `limit`: then it answers 200 for nothing, and not 404."""
+    warnings = [str(one) for one in answer.body.get("warnings") or ()]
+    return bool(warnings) and all(one.startswith(_IGNORED) and "limit" in one for one in warnings)
 
 
 class HttpClient:
@@ -121,6 +128,8 @@ class HttpClient:
         answer = self._seen(request, self._transport.repeatable([request])[0])
         if not answer.found:
             return answer if answer.body.get("errors") or answer.body.get("warnings") else _NOTHING
+        if not answer.data and _unpaged(answer):
+            return _NOTHING
         keys, info = answer.data.get("keys"), answer.data.get("key_info") or {}
         if not isinstance(keys, list) or not isinstance(info, dict) or not are_names(keys):
             raise Rejected(f"LIST {path}: the answer is not a list of different names", remedy=UNLIKE)

@@ -14,7 +14,7 @@ from reconciler.model.manifest import Finding
 from reconciler.providers.protocol import Client, deviation
 from reconciler.providers.vault.ownership import aliases
 from reconciler.providers.vault.resources import PINNED_LOGIN, document
-from reconciler.providers.vault.runners import PROBE, documents
+from reconciler.providers.vault.runners import PROBE, PROBES, TIER_PROBE, documents
 from reconciler.providers.vault.workloads import config_path, configuration
 
 PROBE_SECONDS = 30  # how long the probe's own token lives
@@ -36,16 +36,35 @@ def footing(estate: Estate, *, accessors: Mapping[str, str], authority: str) -> 
         for suffix, rules in made.items()
     }
     short = {f"token_{limit}": PROBE_SECONDS for limit in ("ttl", "max_ttl", "explicit_max_ttl")}
-    names = {"allowed_common_names": [PROBE], "allowed_uri_sans": [], "display_name": PROBE}
-    probe = {**PINNED_LOGIN, **short, **names, "certificate": authority}
     cert = f"auth/{estate.mounts.cert}"
+    probes = {
+        f"{cert}/certs/{name}": {
+            **PINNED_LOGIN,
+            **short,
+            "allowed_common_names": [name],
+            "allowed_uri_sans": [],
+            "display_name": name,
+            "certificate": authority,
+        }
+        for name in PROBES
+    }
     issuers = {
         config_path(estate, issuer): configuration(estate, issuer)
         for issuer in estate.spec.workload_issuers
         if estate.mounts.workload(issuer.name) in accessors
     }
-    laid = {f"{cert}/certs/{PROBE}": probe, f"{cert}/config": CERT, f"{estate.mounts.kv}/config": KV}
+    laid = {**probes, f"{cert}/config": CERT, f"{estate.mounts.kv}/config": KV}
     return {**policies, **laid, **issuers}
+
+
+def probe_name(estate: Estate) -> str:
+    """The entity of the probe that shows that a revoked certificate is refused."""
+    return f"{estate.prefix}probe"
+
+
+def tier_probe_name(estate: Estate) -> str:
+    """The entity of the probe that every MFA tier holds to its code: nobody is enrolled for it."""
+    return f"{estate.prefix}probe-mfa"
 
 
 def undermined(client: Client, estate: Estate, accessors: Mapping[str, str]) -> Iterator[Finding]:
@@ -63,15 +82,17 @@ def of_the_tool(entity: Mapping[str, Any], estate: Estate) -> bool:
     held = set(aliases(entity))
     if any(alias.startswith(f"{estate.mounts.run}:") for alias in held):
         return True
-    return entity["name"] == f"{estate.prefix}probe" and held <= {f"{estate.mounts.cert}:{PROBE}"}
+    names = {probe_name(estate): PROBE, tier_probe_name(estate): TIER_PROBE}
+    return entity["name"] in names and held <= {f"{estate.mounts.cert}:{names[entity['name']]}"}
 
 
 def empowered(entity: Mapping[str, Any], estate: Estate) -> Iterator[Finding]:
     """F02: an entity of the tool's own that carries power: its logins would hand it to every run."""
     power = [f"policy {p}" for p in entity.get("policies") or ()]
     power += [f"group {g}" for g in entity.get("group_ids") or entity.get("direct_group_ids") or ()]
-    own = (f"{estate.mounts.run}:", f"{estate.mounts.cert}:{PROBE}")
-    power += [f"alias {a}" for a in sorted(aliases(entity)) if not a.startswith(own)]
+    own = {f"{estate.mounts.cert}:{name}" for name in PROBES}
+    held = (a for a in sorted(aliases(entity)) if a not in own and not a.startswith(f"{estate.mounts.run}:"))
+    power += [f"alias {a}" for a in held]
     if power:
         yield deviation(f"the tool's own entity {entity['name']} carries {', '.join(power)}")
 

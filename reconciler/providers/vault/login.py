@@ -157,6 +157,11 @@ class Logins:
             ) from None
         except Overloaded as error:
             raise Overloaded(_without(error.message, body), remedy=error.remedy) from None
+        if isinstance(auth, dict) and auth.get("mfa_requirement"):
+            raise Denied(
+                f"the {identity} login was answered without a token: it was asked for a second factor",
+                remedy=f"take auth/{mount} out of the login enforcement that names it",
+            )
         token, accessor = (auth.get("client_token"), auth.get("accessor")) if isinstance(auth, dict) else ("", "")
         if not (isinstance(token, str) and token and isinstance(accessor, str)):
             raise Denied(f"the {identity} login was answered without a token")

@@ -10,9 +10,9 @@ from reconciler.model.estate import Estate
 from reconciler.model.manifest import Finding, SubjectRef
 from reconciler.model.resource import Address, Hold, Observation, Resource, Value
 from reconciler.providers.protocol import Client
-from reconciler.providers.vault import holds
+from reconciler.providers.vault import holds, tiers
 from reconciler.providers.vault.closure import entities_of
-from reconciler.providers.vault.footing import empowered, of_the_tool, undermined
+from reconciler.providers.vault.footing import empowered, of_the_tool, tier_probe_name, undermined
 from reconciler.providers.vault.ownership import (
     HOLD_MARK,
     PERSON_MARK,
@@ -24,7 +24,7 @@ from reconciler.providers.vault.ownership import (
 )
 from reconciler.providers.vault.policies import SUBJECT_KINDS, own_policies
 from reconciler.providers.vault.resources import GRANT_ADDRESS
-from reconciler.providers.vault.runners import POLICIES, PROBE
+from reconciler.providers.vault.runners import POLICIES, PROBES
 from reconciler.providers.vault.seen import (
     Shared,
     entity_at,
@@ -47,23 +47,27 @@ class VaultReader:
         self._estate = estate
         self._bulk = bulk
         self._share = Shared()
+        self._ids: Sequence[str] = ()  # of all entities
+        self._tier_probe = ""  # the entity that every MFA tier holds to its code
 
     def observe(self) -> Observation:
         """Everything of this estate in the server. Raises a `TargetError` when any of it cannot be read."""
         target, workloads = self._target()
         entities, held, unmanaged, foreign = self._entities(self._read_entities())
         policies, others = self._policies()
+        mfa, strangers = tiers.look(self._client, self._estate, entities, self._ids, self._tier_probe)
         book = holds.read(self._client, self._estate, bulk=self._bulk)
         standing = {h.subject: h for h in held} | {h.subject: h for h in book.standing}
         return Observation(
             resources=(
                 *policies,
+                *mfa,
                 *entities,
                 *self._logins(),
                 *logins(self._client, self._estate, workloads, share=self._share),
             ),
             holds=tuple(standing[s] for s in sorted(standing)),
-            unmanaged=tuple(sorted([*unmanaged, *others, *abandoned(self._estate, workloads)])),
+            unmanaged=tuple(sorted([*unmanaged, *others, *strangers, *abandoned(self._estate, workloads)])),
             foreign=(*foreign, *self._footing(target, workloads)),
             target=target,
             answered=book.answered,
@@ -136,6 +140,8 @@ class VaultReader:
         unmanaged: list[str] = []
         foreign: list[Finding] = []
         for entity in shown:
+            if entity["name"] == tier_probe_name(self._estate):
+                self._tier_probe = str(entity["id"])
             if of_the_tool(entity, self._estate):
                 foreign += empowered(entity, self._estate)
                 continue
@@ -173,7 +179,7 @@ class VaultReader:
 
     def _read_entities(self) -> Iterator[Mapping[str, Any]]:
         """Every entity is read, because a mark shows only in the entity itself."""
-        ids = self._client.list("identity/entity/id").keys
+        self._ids = ids = self._client.list("identity/entity/id").keys
         for path, answer in self._client.read_many(f"identity/entity/id/{id_}" for id_ in ids):
             entity = entity_at(path, answer)
             if entity is not None:  # deleted since it was listed
@@ -235,7 +241,7 @@ class VaultReader:
 
 
 def _is_probe_login(name: str, role: Mapping[str, Any]) -> bool:
-    return name == PROBE and role.get("allowed_common_names") == [PROBE] and not role.get("token_policies")
+    return name in PROBES and role.get("allowed_common_names") == [name] and not role.get("token_policies")
 
 
 def _stray(resource: Resource) -> Resource:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from reconciler.canonical import canonical
@@ -12,6 +13,7 @@ from reconciler.model.resource import Address, Resource, Value, ref
 from reconciler.providers.vault.policies import Combinations, grant_document
 
 GRANT_ADDRESS = "vault.policy/runner/grant"
+PROBE_ADDRESS = "vault.probe"  # facts alone: which entity is the probe that every MFA tier holds to its code
 TOKEN_TTL = 900  # seconds; short, so that leases of a contained subject end soon even without a sweep
 TOKEN_LIFE = 43200  # seconds; one trading day: no renewal outlives it
 
@@ -88,6 +90,52 @@ PLAIN_POLICY: Mapping[str, Value] = {
     "cas_required": False,
     "expiration": "",
 }
+
+
+# What of a TOTP method is the same for all tiers, by the server's own names.
+PINNED_TOTP: Mapping[str, Value] = {"key_size": 20, "qr_size": 200}
+# What a tier's enforcement names besides its members; each would make it about somebody else's logins too.
+TARGETS = ("auth_method_accessors", "auth_method_types", "identity_group_ids")
+
+
+@dataclass(frozen=True, slots=True)
+class Totp:
+    """Parameters of a tier's one-time passwords (RFC 6238). `period` in seconds, `skew` in periods."""
+
+    algorithm: str
+    digits: int
+    period: int
+    skew: int
+    max_attempts: int
+
+
+def mfa_name(estate: Estate, tier: str) -> str:
+    """The server's name for a tier's TOTP method; its enforcements add a number. No estate's name has a dot."""
+    return f"idac-{estate.name}.mfa.{tier}"
+
+
+def mfa_tier(estate: Estate, tier: str, totp: Totp, members: Iterable[SubjectRef]) -> Resource:
+    """Login MFA of one tier. `members` are those whose manifests name it, whatever their lifecycle."""
+    fields: dict[str, Value] = {
+        **PINNED_TOTP,
+        "name": mfa_name(estate, tier),
+        "issuer": f"idac {estate.name}",
+        "algorithm": totp.algorithm,
+        "digits": totp.digits,
+        "period": totp.period,
+        "skew": totp.skew,
+        "max_validation_attempts": totp.max_attempts,
+        "deviations": [],
+        "members": sorted(map(str, members)),
+    }
+    return Resource(f"vault.mfa/{tier}", None, fields)
+
+
+def held_to(tier: str, resource: Resource) -> Resource:
+    """An entity or login of somebody whom this server must hold to that tier before the login may stand."""
+    if not tier or resource.type not in ("vault.entity", "vault.login"):
+        return resource
+    return replace(resource, facts={**resource.facts, "tier": tier})
 
 
 def role_policy_name(estate: Estate, role: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from reconciler.model.estate import Estate
+from reconciler.providers.vault import tierrules
 from reconciler.providers.vault.own import own, signing
 from reconciler.providers.vault.policies import (
     SUBJECT_KINDS,
@@ -25,6 +26,8 @@ from reconciler.providers.vault.policies import (
 from reconciler.providers.vault.resources import PINNED_LOGIN, PINNED_WORKLOAD_LOGIN
 
 PROBE = "idac-probe"  # PKI role, cert-auth role and alias of the tool's own probe
+TIER_PROBE = "idac-probe-mfa"  # cert-auth role and alias of the one that every MFA tier holds to its code
+PROBES = (PROBE, TIER_PROBE)
 KEY_TYPES = ("ecdsa-p256", "ecdsa-p384", "rsa-2048", "rsa-3072", "rsa-4096")  # of the transit engine
 # AppRole -> suffixes of the policies its tokens carry
 POLICIES: Mapping[str, tuple[str, ...]] = {
@@ -64,6 +67,7 @@ def reading(estate: Estate) -> Rules:
     cert, pki, root, kv = f"auth/{mounts.cert}", mounts.pki, mounts.root, mounts.kv
     listed = ["identity/entity/id", "identity/entity/name", "sys/policies/acl", "sys/policies/detailed/acl"]
     listed += [f"{cert}/certs", f"{cert}/crls", f"{kv}/metadata", f"{kv}/detailed-metadata"]
+    listed += ["identity/mfa/method/totp", "identity/mfa/login-enforcement"]
     listed += [f"{pki}/{name}" for name in ("roles", "certs", "certs/detailed", "certs/revoked", "issuers")]
     single = ["sys/mounts", "sys/auth", f"{cert}/config", f"{kv}/config", f"{root}/cert/ca"]
     single += [f"{pki}/{name}" for name in ("config/crl", "config/issuers", "config/urls", "issuer/default")]
@@ -105,7 +109,7 @@ def contain(estate: Estate) -> Rules:
     rules |= {exact(cert, "crls", name): push for name in ("idac", "idac-delta")}
     rules |= {exact(pki, "revoke"): rule("update", only={"serial_number": (), "certificate": ()})}
     rules |= {exact(pki, "crl", name): rule("read") for name in ("rotate", "rotate-delta")}  # these GETs write
-    rules |= {exact(pki, "sign", PROBE): rule("update", only=signing((PROBE,), ()))}
+    rules |= {exact(pki, "sign", PROBE): rule("update", only=signing(PROBES, ()))}
     rules |= {exact("auth/token/accessors"): rule("list", "sudo"), "auth/token/accessors/": rule("list", "sudo")}
     rules |= {exact("auth/token", name): ask for name in ("lookup-accessor", "revoke-accessor")}
     rules |= {exact("sys/capabilities-accessor"): ask}
@@ -177,6 +181,7 @@ def issue(estate: Estate, accessors: Sequence[str], authority: str) -> Rules:
         starting(cert, "certs", f"{kind}."): rule("create", "update", only=login, need=login)
         for kind in SUBJECT_KINDS
     }
+    rules |= tierrules.holding(estate)
     for name, subjects in workloads.items():
         bound = _workload_login(subjects)
         role = starting("auth", estate.mounts.workload(name), "role", "bot.")
@@ -210,6 +215,7 @@ def govern(estate: Estate) -> Rules:
         under("identity/entity/id"): rule("update", only={"name": names}, need=("name",)),
         starting("sys/policies/acl", f"{estate.prefix}role-"): rule("create", "update", "delete", only=text),
         exact("sys/policies/acl", f"{estate.prefix}grant"): rule("update", only=text),
+        **tierrules.governing(estate),
         under(pki, "roles"): rule("create", "update", "delete"),
         exact(pki, "roles", PROBE): rule("read"),
     }

@@ -14,6 +14,7 @@ from reconciler.providers.vault.ownership import aliases
 from reconciler.providers.vault.policies import spell
 from reconciler.providers.vault.resources import login_name, login_path
 from reconciler.providers.vault.seen import login_fields, policy_fields, workload_login_fields
+from reconciler.providers.vault.tierwriter import TierWriter
 from reconciler.providers.vault.tokens import Tokens, Which
 
 
@@ -23,6 +24,7 @@ class VaultWriter:
     def __init__(self, clients: Clients, estate: Estate, run_id: str, clock: Callable[[], str]) -> None:
         self._clients, self._estate = clients, estate
         self._tokens = Tokens(clients)
+        self._tiers = TierWriter(clients, estate)
         self._entities = EntityWriter(clients, estate, self._tokens, run_id, clock)
 
     def apply(self, change: Change, known: Known) -> Fields:
@@ -30,12 +32,13 @@ class VaultWriter:
         match change.type, change.action:
             case "vault.policy", "create" | "update" | "delete":
                 return self._delete_policy(change) if change.action == "delete" else self._write_policy(change)
-            case "vault.login", "delete":
-                return self._delete_login(change)
-            case "vault.login", "create" | "update":
-                return self._write_login(change, known)
+            case "vault.login", "create" | "update" | "delete":
+                gone = change.action == "delete"
+                return self._delete_login(change) if gone else self._write_login(change, known)
             case "vault.alias", "delete":
                 return self._delete_alias(change)
+            case "vault.mfa", "create" | "update" | "delete":
+                return self._tiers.apply(change, known)
             case "vault.token", "revoke":
                 return self._tokens.revoke(_id_of(change), _tokens_of(change))
         return self._entities.apply(change)
@@ -94,6 +97,8 @@ class VaultWriter:
         wanted["trusted"] = issuer["sha256"]
         if standing.found and login_fields(standing.data) not in (_fields(change.actual), wanted):
             raise Rejected(f"{path}: {CHANGED}", remedy=REPLAN)
+        if "tier" in desired.facts and change.action == "create":
+            self._tiers.require(str(desired.facts["tier"]), _entity_of(change, known))
         # Every field is sent, as text: a field left out is kept as it was, and ACLs compare text alone.
         body = {name: spell(value) for name, value in wanted.items() if name != "trusted"}
         self._clients("grant").write(path, body | {"certificate": authority.strip()})
@@ -128,6 +133,14 @@ class VaultWriter:
 
 def _fields(resource: Resource | None) -> Fields | None:
     return resource.fields if resource is not None else None
+
+
+def _entity_of(change: Change, known: Known) -> str:
+    """The entity whose login the change makes, whom its MFA tier must hold."""
+    about = known.get(f"vault.entity/{change.subject}", {})
+    if "id" not in about:
+        raise Rejected(f"{change.address}: its entity is not known", remedy=REPLAN)
+    return str(about["id"])
 
 
 def _id_of(change: Change) -> str:
