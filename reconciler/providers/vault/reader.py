@@ -128,8 +128,6 @@ class VaultReader:
         accessors |= {f"auth/{mount}": workloads[mount] for mount in named if mount in workloads}
         return {"cluster_id": cluster, "mounts": accessors}, workloads
 
-    # -- entities ------------------------------------------------------------------------------------
-
     def _entities(
         self, shown: Iterable[Mapping[str, Any]]
     ) -> tuple[list[Resource], list[Hold], list[str], list[Finding]]:
@@ -199,8 +197,6 @@ class VaultReader:
             facts["groups"] = sorted(groups)
         address = f"vault.entity/{subject}" if subject else f"vault.entity/unmarked/{entity['id']}"
         return Resource(address, subject, entity_fields(entity, self._share), facts)
-
-    # -- logins, policies, holds ---------------------------------------------------------------------
 
     def _logins(self, names: Sequence[str] | None = None) -> Iterator[Resource]:
         """The login roles of these names, or all there are."""
