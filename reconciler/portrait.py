@@ -8,6 +8,7 @@ from typing import Literal
 
 from reconciler.diff.compare import answered, differing, resolve
 from reconciler.diff.issuers import is_fetched
+from reconciler.diff.keys import credential_of
 from reconciler.kinds.bot.spec import Bot
 from reconciler.kinds.subject import SubjectSpec
 from reconciler.model.change import Change
@@ -119,7 +120,7 @@ def _because(address: Address, own: Sequence[Manifest]) -> Iterator[Finding]:
                 told = True
         for index, one in enumerate(credentials):
             fetches = bool(one.key.runtime) and address.startswith("ca.issuer/")
-            if fetches or (address.count("/") == 3 and address.endswith(f"/{one.name}")):
+            if fetches or (address.count("/") in (3, 4) and credential_of(address) == one.name):
                 words = f"credential {one.name}, profile {one.profile}"
                 yield _asking(manifest, words, "spec", "credentials", index)
                 told = True

@@ -13,6 +13,7 @@ from typing import Any
 from reconciler.clock import now
 from tests.deadly import killed
 from tests.firm import PROFILE, ROLE, Firm, Holder
+from tests.keys import SIGNING, TOKENS, Key, laid
 from tests.openbao import a_desk
 
 ROLES = ("rfq-trader", "order-entry")
@@ -25,7 +26,8 @@ class Person:
     """What the manifests say of somebody, and what was done to them."""
 
     roles: list[str]
-    credentials: list[str]
+    credentials: list[str]  # to log in with
+    signs: bool = False  # with a key in the HSM token
     status: str = "active"
     held: bool = False  # somebody else contained them, and nobody released them
     burned: set[str] = field(default_factory=set)  # credentials whose key somebody else revoked
@@ -55,9 +57,13 @@ class Life:
     numbers: int = 0
 
     def begin(self) -> None:
-        self.firm.profiles = {"short": "trader-short"}
+        self.firm.profiles = {"short": "trader-short", "signing": "trade-signing"}
+        self.firm.tokens = {"signing": "trade"}
         a_desk(self.firm.admin)
-        self.firm.configure(policy={"autoApprove": True, "removals": {"absolute": 50, "percent": 100}})
+        policy = {"autoApprove": True, "removals": {"absolute": 50, "percent": 100}}
+        self.firm.configure(policy=policy, hsmTokens=TOKENS)
+        laid(self.firm)
+        self.firm.manifest("CertificateProfile", "trade-signing", SIGNING)
         self.firm.manifest("Role", "order-entry", {**ROLE, "permissions": ["order.enter"]})
         self.firm.manifest("CertificateProfile", "trader-short", {**PROFILE, **SHORT})
         for _ in range(FEWEST):
@@ -69,7 +75,8 @@ class Life:
         for _ in range(self.random.randint(1, 3)):
             ways: list[Callable[[], None]] = [
                 self.join, self.leave, self.move, self.suspend, self.reinstate, self.rehire,
-                self.revoke, self.disable, self.release, self.lose_a_login, self.add_a_policy, self.log_in,
+                self.revoke, self.disable, self.take_a_key, self.release, self.lose_a_login, self.add_a_policy,
+                self.log_in,
             ]  # fmt: skip
             self.random.choice(ways)()
         if self.random.random() < 0.4:
@@ -98,9 +105,11 @@ class Life:
     def hire(self, name: str) -> None:
         second = "short" if self.ageing else "second"
         credentials = self.random.choice([["mtls"], [second], ["mtls", second]])
-        person = self.people[name] = Person(self.random.choice([["rfq-trader"], list(ROLES), []]), credentials)
-        self.firm.trader(name, credentials=credentials, roles=person.roles)
-        self.note(f"{name} joins with {credentials}")
+        person = Person(self.random.choice([["rfq-trader"], list(ROLES), []]), credentials)
+        person.signs = self.random.random() < 0.5
+        self.people[name] = person
+        self.firm.trader(name, credentials=credentials + ["signing"] * person.signs, roles=person.roles)
+        self.note(f"{name} joins with {credentials}{' and a key in the token' * person.signs}")
 
     def leave(self) -> None:
         name = self.somebody()
@@ -135,12 +144,13 @@ class Life:
     def suspend(self) -> None:
         if (name := self.somebody()) is not None and self.people[name].status == "active":
             self.bury(name)
-            self.people[name].status = "suspended"
+            self.people[name].status, self.people[name].settled = "suspended", False
             self.firm.change(name, employment={"start": "2024-02-01", "status": "suspended"})
             self.note(f"{name} is suspended")
 
     def reinstate(self) -> None:
-        suspended = sorted(n for n, p in self.people.items() if p.status == "suspended")
+        # Nobody knows of a suspension that no apply has seen.
+        suspended = sorted(n for n, p in self.people.items() if p.status == "suspended" and p.settled)
         if suspended:
             name = self.random.choice(suspended)
             self.people[name].status = "active"
@@ -165,6 +175,17 @@ class Life:
             self.firm.admin.ok("POST", f"identity/entity/name/{self.entity(name)}", {"disabled": True})
             self.hold(name)
             self.note(f"somebody disables {name}")
+
+    def take_a_key(self) -> None:
+        if (name := self.worker()) is not None and self.people[name].signs:
+            self.bury(name)
+            key, for_good = Key(self.firm, name), self.random.random() < 0.5
+            if for_good:
+                key.destroy(self.firm.admin)
+            else:
+                self.firm.admin.ok("DELETE", f"{key.path}/soft-delete")
+            self.hold(name)
+            self.note(f"somebody {'destroys' if for_good else 'deactivates'} the key of {name}")
 
     def release(self) -> None:
         held = sorted(n for n, p in self.people.items() if p.held and p.settled and p.status == "active")
@@ -213,14 +234,17 @@ class Life:
         """Somebody whose identity stands in the server as the manifests say."""
         entities = set(self.firm.admin.list("identity/entity/name").keys)
         names = sorted(n for n, p in self.people.items() if p.works and self.entity(n) in entities)
-        names = [n for n in names if all(self.delivered(n, c) for c in self.people[n].credentials)]
+        people = self.people
+        names = [n for n in names if all(self.delivered(n, c) for c in people[n].credentials)]
+        names = [n for n in names if not people[n].signs or self.delivered(n, "signing")]
         return self.random.choice(names) if names else None
 
     def entity(self, name: str) -> str:
         return f"{self.firm.estate.prefix}trader.{name}"
 
     def policies(self, name: str) -> list[str]:
-        return sorted(f"{self.firm.estate.prefix}role-{role}" for role in self.people[name].roles)
+        prefix, person = self.firm.estate.prefix, self.people[name]
+        return sorted([f"{prefix}role-{role}" for role in person.roles] + [f"{prefix}own-keys"] * person.signs)
 
     def delivered(self, name: str, credential: str) -> bool:
         path = f"{self.firm.estate.mounts.kv}/data/certificates/trader.{name}.{credential}"

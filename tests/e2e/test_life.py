@@ -15,6 +15,7 @@ from time import monotonic
 import pytest
 
 from tests.firm import Firm
+from tests.keys import Key
 from tests.life import Life
 
 pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
@@ -43,7 +44,19 @@ def no_live_certificate_is_without_a_manifest(life: Life) -> None:
     for name, person in life.people.items():
         if person.works:  # beside each there may be the one that it renewed, for an overlap
             count, most = len(live[f"trader.{name}"]), 2 if life.ageing else 1
-            assert len(person.credentials) <= count <= most * len(person.credentials), name
+            own = len(person.credentials) + person.signs
+            assert own <= count <= most * own, name
+
+
+def keys_sign_for_those_who_work_and_for_nobody_else(life: Life) -> None:
+    admin, mount = life.firm.admin, life.firm.estate.hsm_mount("trade")
+    prefix = f"{life.firm.estate.prefix}trader."
+    there = {name.removeprefix(prefix).removesuffix(".signing") for name in admin.list(f"{mount}/keys").keys}
+    assert there <= {n for n, p in life.people.items() if p.signs and p.status != "left"}
+    for name, person in life.people.items():
+        if person.signs:
+            asked = admin.call("POST", Key(life.firm, name).signs, {"input": "eA=="})
+            assert (asked.status == 200) is person.works, name
 
 
 def what_was_taken_never_works_again(life: Life) -> None:
@@ -82,6 +95,7 @@ PROMISES = (
     the_plan_is_empty,
     only_whom_the_manifests_name_is_in_the_server,
     no_live_certificate_is_without_a_manifest,
+    keys_sign_for_those_who_work_and_for_nobody_else,
     what_was_taken_never_works_again,
     who_should_work_can_work,
     no_hold_is_undone_and_none_is_made_of_our_own_work,
