@@ -12,7 +12,7 @@ from reconciler.model.resource import Actual, Desired
 def aftermath(changes: Sequence[Change], desired: Desired, actual: Actual) -> tuple[Finding, ...]:
     """Findings about emergencies, in order of address."""
     held = {*actual.holds, *(c.subject for c in changes if c.action == "hold")}
-    return (*_distrusted_keys(desired, actual, held), *_missing_logins(changes, actual))
+    return (*_distrusted_keys(desired, actual, held), *_missing_logins(changes, actual), *_burnt_keys(actual))
 
 
 def _distrusted_keys(desired: Desired, actual: Actual, held: Collection[SubjectRef | None]) -> Iterator[Finding]:
@@ -29,6 +29,18 @@ def _distrusted_keys(desired: Desired, actual: Actual, held: Collection[SubjectR
             )
             severe = resource.subject not in held  # a held subject is granted nothing anyhow
             yield Finding("H01", "error" if severe else "warning", message, str(resource.subject))
+
+
+def _burnt_keys(actual: Actual) -> Iterator[Finding]:
+    """H03: a subject's key in an HSM token that may be somewhere else as well: whoever took it may still sign."""
+    keys = (r for a, r in actual.resources.items() if a.startswith("hsm.key/") and r.facts["burnt"])
+    for key in sorted(keys, key=lambda r: r.address):
+        message = (
+            f"key {key.address} may be somewhere else as well ({', '.join(key.facts['burnt'])}): find out who took"
+            " it, and what was signed with it; it is destroyed, and where it is wanted another is made"
+        )
+        if not key.address.startswith("hsm.key/unknown/"):
+            yield Finding("H03", "warning", message, str(key.subject))
 
 
 def _missing_logins(changes: Sequence[Change], actual: Actual) -> Iterator[Finding]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -115,6 +116,8 @@ def test_a_key_that_may_be_somewhere_else_is_replaced_and_its_certificate_revoke
         ("ca.certificate", "create"),
     ]
     assert "may be somewhere else as well" in aftermath.of(way)[0]["reason"]
+    found = [f for f in aftermath.plan["findings"] if f["code"] == "H03"]
+    assert f"trader/{named(way)}" in {f["subject"] for f in found}
     name, firm = named(way), aftermath.firm
     key = Key(firm, name)
     assert key.read().data["exportable"] is key.read().data["allow_plaintext_backup"] is False
@@ -229,6 +232,10 @@ def test_a_token_that_idac_yaml_names_no_more_or_that_was_set_up_otherwise_freez
     assert said and said[0].startswith(f"{mount}/config/keys is not as bootstrap laid it")
     assert f"{mount}/config/keys" in laid(firm)
     assert not [f for f in firm.plan()["findings"] if f["code"] == "F02"]
+    own = f"sys/policies/acl/{firm.estate.prefix}own-keys"
+    firm.admin.ok("POST", own, {"policy": json.dumps({"path": {f"{mount}/*": {"capabilities": ["update"]}}})})
+    (finding,) = [f for f in firm.plan()["findings"] if f["code"] == "F02"]
+    assert finding["message"].startswith(f"{own} is not as bootstrap laid it")
     firm.configure(hsmTokens=[{"name": "ops", "backend": "transit"}])
     laid(firm)
     (finding,) = [f for f in firm.plan()["findings"] if f["code"] == "F02"]

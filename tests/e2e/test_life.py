@@ -128,7 +128,7 @@ def play(firm: Firm, seed: int, steps: int, *, ageing: bool) -> Life:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [2, 4])
 def test_a_short_life_keeps_every_promise(firm: Firm, seed: int) -> None:
     life = play(firm, seed, 5, ageing=False)
     assert len(life.graves) > 2

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from tests.firm import Firm
+from tests.keys import keyed
 from tests.openbao import Server
 from tests.weather import Weather, weather
 
+READS_A_KEY = 2  # the key's own, and its certificate's
 READS_A_SUBJECT = 3  # one each for the entity, the login role and the certificate
 CALLS_A_JOINER = 14  # every check before, write, and read back of entity, alias, certificate, delivery and login
 CALLS_A_LEAVER = 36  # measured 36: what is taken away, read back, and two rounds of proofs
@@ -39,3 +43,17 @@ def test_a_no_op_plan_reads_every_object_once_and_lists_every_collection_once(fi
             firm.leave(f"t{number}")
         two = sent(firm, sky, "apply", "--auto-approve")
         assert two - one <= CALLS_A_LEAVER
+
+
+def test_a_key_in_a_token_is_read_once_like_everything_else(openbao: Server, tmp_path: Path) -> None:
+    firm = keyed(openbao, tmp_path)
+    with weather(openbao) as sky:
+        firm.environ = {"VAULT_ADDR": sky.address}
+        for number in range(2):
+            firm.trader(f"t{number}", credentials=["mtls", "signing"])
+        sent(firm, sky, "apply", "--auto-approve")
+        few = sent(firm, sky, "plan")
+        for number in range(2, 7):
+            firm.trader(f"t{number}", credentials=["mtls", "signing"])
+        sent(firm, sky, "apply", "--auto-approve")
+        assert (sent(firm, sky, "plan") - few) / 5 <= READS_A_SUBJECT + READS_A_KEY

@@ -12,6 +12,7 @@ from reconciler.diff.keys import too_old
 from reconciler.model.change import Change
 from reconciler.model.manifest import Lifecycle, SubjectRef
 from reconciler.model.resource import Actual, Desired, Resource, Revocation
+from reconciler.rules.emergencies import aftermath
 from tests.unit.world import (
     NOW,
     actual,
@@ -178,6 +179,15 @@ def test_a_key_that_cannot_be_made_good_is_replaced_its_certificate_first(how: s
         ("ca.certificate", "create", "grant"),
     ]
     assert not any(c.routine for c in made if c.type != "ca.crl")
+
+
+def test_a_key_that_may_be_somewhere_else_is_a_finding_about_whose_it_is() -> None:
+    state = actual(
+        [stored(KEY, burnt=["exportable"]), stored(key(SubjectRef("unknown", "x")), burnt=["versions"])]
+    )
+    (finding,) = aftermath((), wanted(), state)
+    assert (finding.code, finding.severity, finding.subject) == ("H03", "warning", "trader/anna")
+    assert "(exportable)" in finding.message
 
 
 def test_a_posture_that_can_be_mended_is_mended_and_the_certificate_stays() -> None:
