@@ -106,13 +106,12 @@ class Records(Strict):
 
 
 class HsmToken(Strict):
-    """A place where private keys are born and stay: a credential names it as `key: {hsm: name}`.
-
-    `transit` is the server's own transit engine, one mount a token: software custody, non-exportable.
-    """
+    """A place where private keys are born and stay: a credential names it as `key: {hsm: name}`."""
 
     name: DnsLabel
+    """Unique among the estate's tokens; its engine is mounted at `idac-<estate>-hsm-<name>`."""
     backend: Literal["transit"]
+    """`transit`: the server's own transit engine, which is software custody, non-exportable."""
 
 
 class EstateSpec(Strict):
@@ -126,6 +125,7 @@ class EstateSpec(Strict):
     policy: Policy = Policy()
     records: Records = Records()
     hsm_tokens: tuple[HsmToken, ...] = Field(default=(), alias="hsmTokens", max_length=16)
+    """Where keys are made that no holder ever has in hand."""
     workload_issuers: tuple[WorkloadIssuer, ...] = Field(default=(), alias="workloadIssuers", max_length=16)
     """Who vouches for workloads, so that bots can log in."""
 

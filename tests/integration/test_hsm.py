@@ -15,8 +15,9 @@ from reconciler.model.resource import Fields, Resource
 from reconciler.providers.hsm.resources import key
 from reconciler.providers.hsm.seen import resource
 from reconciler.providers.hsm.tokens import tokens
-from reconciler.providers.hsm.transit import TYPES, TransitToken
+from reconciler.providers.hsm.transit import TYPES, TransitToken, stored
 from reconciler.providers.hsm.writer import HsmWriter
+from reconciler.providers.protocol import Answer
 from reconciler.providers.vault.runners import KEY_TYPES
 from reconciler.x509 import read_csr
 from tests.integration.ca_world import World, a_world
@@ -125,6 +126,21 @@ def test_a_token_that_idac_yaml_does_not_name_is_refused_by_name(world: World) -
     elsewhere = replace(wanted, address=wanted.address.replace("/trade", "/ops"))
     with pytest.raises(Refused, match="there is no HSM token ops"):
         writer(world).apply(change(elsewhere), {})
+
+
+@pytest.mark.parametrize("keys", [["1"], {"first": {}}, "1"])
+def test_an_engine_that_answers_otherwise_is_refused(keys: object) -> None:
+    with pytest.raises(Rejected, match="does not say which versions"):
+        stored("x", Answer(200, {"data": {"type": "ecdsa-p256", "keys": keys}}))
+
+
+@pytest.mark.parametrize("keys", [{}, {"1": 1700000000}, {"1": {"public_key": "x", "creation_time": "y"}}])
+def test_a_key_whose_public_part_cannot_be_read_counts_as_one_that_may_be_somewhere_else(
+    world: World, keys: object
+) -> None:
+    (token,) = tokens(world.estate, world.clients).values()
+    there = stored("x", Answer(200, {"data": {"type": "ecdsa-p256", "keys": keys}}))
+    assert "versions" in resource(world.estate, token, there).facts["burnt"]
 
 
 def test_a_mount_that_is_no_transit_engine_is_no_token(world: World) -> None:

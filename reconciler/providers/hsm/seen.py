@@ -44,4 +44,5 @@ def burnt(token: Token, key: StoredKey) -> list[str]:
     """In which respects the key may be somewhere else as well, now or once, for good."""
     wanted = POSTURE[token.backend]
     wrong = [n for n in sorted(FOR_GOOD[token.backend]) if key.posture.get(n) != wanted[n]]
-    return wrong + ["versions"] * any(not version.spki for version in key.versions)
+    unread = not key.versions or any(not version.spki for version in key.versions)
+    return wrong + ["versions"] * unread

@@ -125,7 +125,10 @@ def stored(name: str, answer: Answer) -> StoredKey:
         "backed_up": bool(shown.get("backup_info")),
         "restored": bool(shown.get("restore_info")),
     }
-    versions = sorted((int(version), about) for version, about in (shown.get("keys") or {}).items())
+    pairs = shown.get("keys") or {}
+    if not isinstance(pairs, dict) or not all(version.isdecimal() for version in pairs):
+        raise Rejected(f"key {name}: the engine does not say which versions it has")
+    versions = sorted((int(version), about) for version, about in pairs.items())
     type_ = str(shown["type"])
     return StoredKey(
         name,

@@ -9,6 +9,7 @@ import pytest
 from reconciler.errors import InvalidInput
 from reconciler.load import find_estate, load_estate
 
+TOKEN = "{name: trade, backend: transit}"
 VALID = """\
 apiVersion: idac/v1
 kind: Estate
@@ -89,6 +90,9 @@ def test_every_fault_is_told_at_its_place_and_in_one_run(tmp_path: Path) -> None
         (VALID + "  target: {address: x}\n", "spec.target.address must be the server's URL"),
         (VALID + "  target: {logins: {plan: {method: jwt}}}\n", "a login by jwt needs role and token"),
         (VALID + "  target: {logins: {grant: {method: approle, roleId: {env: R}}}}\n", "approle needs secretId"),
+        (VALID + f"  hsmTokens: [{TOKEN}, {TOKEN}]\n", "two hsmTokens have the same name"),
+        (VALID + "  hsmTokens: [{name: trade, backend: pkcs11}]\n", "backend must be 'transit'"),
+        (VALID + "  hsmTokens: [{name: Trade/x, backend: transit}]\n", "hsmTokens[0].name"),
         (VALID + "  target: {logins: {grant: {method: token}}}\n", "a login by token needs token"),
     ],
 )
