@@ -42,8 +42,9 @@ class Credentials:
         older = standing.facts["versions"].values() if standing is not None else ()
         made = list(self._certify(certificate, after, there, older))
         quiet = not changed and all(c.routine for c in made)
-        if standing is not None and there is not None and quiet and keys.too_old(key, standing, self.now):
-            renewal = keys.renew(self.subject, key, standing)
+        due = standing is not None and there is not None and keys.too_old(key, standing, there, self.now)
+        if standing is not None and there is not None and quiet and due:
+            renewal = keys.renew(self.subject, key, standing, there)
             yield renewal
             unknown = self._unresolved(certificate, after)
             made = list(rekey(self.subject, certificate, unknown, there, renewal.reason))

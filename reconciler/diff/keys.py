@@ -58,21 +58,26 @@ def converge_key(
             yield _give(subject, desired, actual, "update", why)
 
 
-def too_old(desired: Resource, actual: Resource | None, now: datetime) -> bool:
+def too_old(desired: Resource, actual: Resource, certificate: Resource, now: datetime) -> bool:
     """Whether a key has come to the profile's `maxKeyAge`; a tenth earlier at most, by key, so that keys made
-    together are not renewed together. One whose age its token does not tell is not judged."""
-    limit = desired.facts["max_age"]
-    if limit is None or actual is None or not actual.facts["created"]:
+    together are not renewed together."""
+    limit, since = desired.facts["max_age"], _since(actual, certificate)
+    if limit is None or not since:
         return False
     spread = hashlib.sha256(actual.facts["spki"].encode()).digest()[0] / 2560
-    since = datetime.fromisoformat(actual.facts["created"]).astimezone(UTC)
-    return now - since > timedelta(seconds=limit) * (1 - spread)
+    age = now - datetime.fromisoformat(since).astimezone(UTC)
+    return age > timedelta(seconds=limit) * (1 - spread)
 
 
-def renew(subject: SubjectRef, desired: Resource, actual: Resource) -> Change:
+def renew(subject: SubjectRef, desired: Resource, actual: Resource, certificate: Resource) -> Change:
     """A new version of a key that has come to its age: allowed by the profile, and so routine."""
-    why = f"the key of {actual.facts['created']} has come to its profile's maxKeyAge"
+    why = f"the key of {_since(actual, certificate)} has come to its profile's maxKeyAge"
     return _give(subject, desired, actual, "rotate", why, routine=True)
+
+
+def _since(actual: Resource, certificate: Resource) -> str:
+    """When the newest version was made; where its token keeps no dates, since when it is certified."""
+    return str(actual.facts["created"] or certificate.facts.get("key_since") or "")
 
 
 def retire(
