@@ -33,7 +33,7 @@ class Credentials:
             yield from self._certify(certificate, after, there)
             return
         standing = self.found.get(key.address)
-        why = keys.unfit(key, standing, self._distrusted())
+        why = keys.unfit(key, standing, self._distrusted)
         changed = list(keys.converge_key(self.subject, key, standing, why))
         yield from changed
         if why:  # what its new key will be nobody knows yet
@@ -64,12 +64,12 @@ class Credentials:
     def _certify(
         self, certificate: Resource, after: Fields, there: Resource | None, older: Sequence[str] = ()
     ) -> Iterator[Change]:
-        orphans = [r for r in self.found.values() if "/orphan/" in r.address]
+        orphans = [r for r in self.found.values() if r.address.startswith("ca.certificate/orphan/")]
         yield from converge_certificate(self.subject, certificate, after, there, orphans, self.now, older)
 
     def _unresolved(self, certificate: Resource, after: Fields) -> Fields:
         return {**after, "spki": certificate.fields["spki"]}
 
-    def _distrusted(self) -> frozenset[str]:
-        """Keys whose certificates somebody else revoked."""
-        return frozenset(self.actual.distrusted) | {r.spki for r in self.actual.revocations if r.spki}
+    def _distrusted(self, spki: str) -> bool:
+        """Whether somebody else revoked a certificate of this key."""
+        return spki in self.actual.distrusted or any(r.spki == spki for r in self.actual.revocations)

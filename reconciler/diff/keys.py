@@ -7,7 +7,7 @@ may be somewhere else as well is replaced at once, its certificates revoked befo
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -25,7 +25,7 @@ def credential_of(address: Address) -> str:
     return parts[3] if len(parts) > 3 else parts[-1]
 
 
-def unfit(desired: Resource, actual: Resource | None, distrusted: Collection[str]) -> str:
+def unfit(desired: Resource, actual: Resource | None, distrusted: Callable[[str], bool]) -> str:
     """Why a standing key cannot become what is desired, so that another must take its place; empty when it can."""
     if actual is None:
         return ""
@@ -33,7 +33,7 @@ def unfit(desired: Resource, actual: Resource | None, distrusted: Collection[str
         return f"the key may be somewhere else as well ({', '.join(burnt)}), and that cannot be undone"
     if actual.fields["algorithm"] != desired.fields["algorithm"]:
         return f"the profile wants {desired.fields['algorithm']}, and the key is {actual.fields['algorithm']}"
-    if any(spki in distrusted for spki in actual.facts["versions"].values()):
+    if any(map(distrusted, actual.facts["versions"].values())):
         return "somebody else revoked a certificate of this key"
     return ""
 

@@ -157,6 +157,10 @@ def test_a_proof_says_what_is_there_and_no_more(token: InMemory) -> None:
     assert [(p.status, p.detail) for p in prover.prove([left], {})] == [("proved", "no key signs")]
     assert [p.status for p in prover.prove([left, gone], {})] == ["failed"]
     token.destroy(NAME)
+    token.make(NAME, "ec-p256")
+    assert [p.detail for p in prover.prove([gone], {})] == ["what was to go is gone"]  # another is in its place
+    assert [p.detail for p in prover.prove([left, gone], {})] == [f"another key signs as {NAME}"]
+    token.destroy(NAME)
     assert [(p.status, p.detail) for p in prover.prove([left, gone], {})] == [("proved", "no key is there")]
     token.deaf = True
     assert [p.status for p in prover.prove([left, gone], {})] == ["failed"]
