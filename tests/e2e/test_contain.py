@@ -22,6 +22,7 @@ from tests.cli import idac
 from tests.deadly import killed
 from tests.e2e.test_emergencies import Ward
 from tests.firm import Firm, found
+from tests.keys import Key, keyed
 from tests.openbao import Server
 from tests.weather import weather
 
@@ -141,6 +142,28 @@ class Broken:
 
     def observe_subject(self, subject: SubjectRef) -> Any:
         raise Unreachable("the token is locked")
+
+
+def test_with_the_hsm_down_all_else_goes_at_once_and_the_key_when_it_answers(
+    openbao: Server, tmp_path: Path
+) -> None:
+    firm = keyed(openbao, tmp_path)
+    firm.trader("anna", credentials=["mtls", "signing"])
+    firm.apply()
+    anna, key = firm.holder("anna"), Key(firm, "anna")
+    assert anna.login() == 200
+    with weather(openbao) as sky:
+        straight = firm.environ
+        firm.environ = {"VAULT_ADDR": sky.address, "VAULT_MAX_RETRIES": "0"}
+        sky.fault(rf".* /v1/{key.path.split('/', maxsplit=1)[0]}/", status=503)
+        done = firm.idac("contain", "trader/anna", *WHY, code=5)
+        firm.environ = straight
+    assert "Not seen: hsm.trade" in done.out
+    assert (anna.read(), anna.login()) == (403, 400)
+    assert firm.admin.call("POST", key.signs, {"input": "eA=="}).status == 200
+    contain(firm, "anna")
+    assert "soft-deleted" in firm.admin.call("POST", key.signs, {"input": "eA=="}).errors
+    assert firm.plan()["changes"] == []
 
 
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
