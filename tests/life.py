@@ -76,7 +76,7 @@ class Life:
             ways: list[Callable[[], None]] = [
                 self.join, self.leave, self.move, self.suspend, self.reinstate, self.rehire,
                 self.revoke, self.disable, self.take_a_key, self.release, self.lose_a_login, self.add_a_policy,
-                self.log_in,
+                self.log_in, self.contain,
             ]  # fmt: skip
             self.random.choice(ways)()
         if self.random.random() < 0.4:
@@ -199,6 +199,14 @@ class Life:
                 self.firm.key(name, credential)
             self.people[name].burned.clear()
             self.note(f"{name} is released")
+
+    def contain(self) -> None:
+        if (name := self.worker()) is not None:
+            self.bury(name)
+            self.firm.idac("contain", f"trader/{name}", "--reason", "INC-2", code=0)
+            self.hold(name)
+            self.records += 1
+            self.note(f"the desk has {name} contained")
 
     def lose_a_login(self) -> None:
         if (name := self.worker()) is not None:
