@@ -13,6 +13,8 @@ from tests.firm import Firm
 from tests.openbao import Server
 from tests.weather import weather
 
+WHY = ("--reason", "INC-1")
+
 
 def secrets(firm: Firm, openbao: Server) -> list[str]:
     """Every secret this estate has: tokens, secret ids, private keys, line by line."""
@@ -26,6 +28,16 @@ def secrets(firm: Firm, openbao: Server) -> list[str]:
         found += [line for line in file.read_text().splitlines() if "-----" not in line and len(line) > 16]
     public = {"role_id"}
     return [s for s in found if s not in public]
+
+
+def everything_said(firm: Firm, environ: dict[str, str], *words: str) -> list[str]:
+    """One command's arguments as the system shows them, and its two outputs."""
+    command = [sys.executable, "-X", "dev", "-m", "reconciler.cli.main"]
+    command += ["--config", str(firm.root / "idac.yaml"), *words]
+    with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
+        arguments = Path(f"/proc/{child.pid}/cmdline").read_text()
+        out, err = child.communicate()
+    return [arguments, out.decode(), err.decode()]
 
 
 @pytest.mark.long
@@ -45,17 +57,16 @@ def test_no_secret_in_output_plans_records_journals_logs_or_arguments(
                 ["apply", "--auto-approve"],
                 ["-v", "plan"],
             ):
-                command = [sys.executable, "-X", "dev", "-m", "reconciler.cli.main"]
-                command += ["--config", str(firm.root / "idac.yaml"), *words]
-                with subprocess.Popen(
-                    command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-                ) as child:
-                    said.append(Path(f"/proc/{child.pid}/cmdline").read_text())
-                    out, err = child.communicate()
-                said += [out.decode(), err.decode()]
+                said += everything_said(firm, environ, *words)
             firm.change("anna", desk=f"desk-{len(said)}")
             firm.leave("anna") if "anna" in said[-1] and fault else None
             firm.trader("anna")
+        for words in (
+            ["show", "trader/anna"],
+            ["cert", "get", "trader/anna/mtls"],
+            ["contain", "trader/anna", *WHY],
+        ):
+            said += everything_said(firm, environ, *words)
         paths = "\n".join(sky.lines)
     written = [f for f in [*firm.plans.rglob("*"), *tmp_path.glob("*.json")] if f.is_file()]
     said += [f.read_text(errors="replace") for f in written] + [paths]
