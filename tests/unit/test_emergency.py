@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from reconciler.diff import contain_now, contain_rest
 from reconciler.model.change import Change
 from reconciler.model.manifest import SubjectRef
 from reconciler.model.resource import Actual, Hold, Resource
 from tests.unit.world import actual, advance, certificate, crl, entity, issued, login, orphan
 
-ANNA = SubjectRef("trader", "anna")
+ANNA, BOB = SubjectRef("trader", "anna"), SubjectRef("trader", "bob")
 WHY, BY = "the desk called", "operator ops"
 
 
@@ -77,3 +80,32 @@ def test_where_a_system_was_not_seen_nothing_is_sealed() -> None:
     changes = now(actual(standing(), unavailable={"hsm": "the token is locked"}))
     assert not [c for c in changes if c.closes]
     assert [c for c in changes if c.type == "vault.token"]
+
+
+PARTS: dict[str, Resource] = {
+    "entity": entity(ANNA),
+    "login": login(ANNA),
+    "another login": login(ANNA, "report"),
+    "certificate": issued(certificate(ANNA)),
+    "another certificate": issued(certificate(ANNA, "report")),
+    "orphan": orphan(certificate(ANNA, spki="short-lived")),
+}
+
+
+@given(st.sets(st.sampled_from(sorted(PARTS))), st.booleans(), st.booleans(), st.booleans())
+def test_whatever_stood_nothing_does_any_more_and_nobody_else_is_touched(
+    parts: set[str], disabled: bool, sealed: bool, again: bool
+) -> None:
+    mine = [PARTS[part] for part in sorted(parts)]
+    state_of = "contained" if sealed else "containing" if disabled else "active"
+    mine = [r if r.type != "vault.entity" else entity(ANNA, disabled=disabled, state=state_of) for r in mine]
+    others = [entity(BOB), login(BOB), issued(certificate(BOB))]
+    state = actual([*mine, *others])
+    for _ in range(2 if again else 1):
+        state = advance(state, now(state))
+    left = [r for r in state.resources.values() if r.subject == ANNA]
+    assert all(r.type == "vault.entity" and r.fields["disabled"] for r in left)
+    assert all(r.fields["state"] == "contained" for r in left)
+    assert ANNA in state.holds and BOB not in state.holds
+    assert contain_rest(ANNA, WHY, crl(), state) == ()
+    assert {r.address: r for r in others}.items() <= dict(state.resources).items()
