@@ -247,6 +247,23 @@ def test_after_containment_login_certificate_and_token_are_dead_within_the_run(
     assert house.plan()["changes"] == []
 
 
+def test_a_bot_is_contained_at_once_without_a_manifest(
+    house: Firm, issuer: WorkloadIssuer, tmp_path: Path
+) -> None:
+    made = hire(house, issuer, "runaway")
+    assert made.login() == 200
+    certificate = made.fetch().data["certificate"]
+    for _ in range(2):  # told again it proves again
+        done = house.idac("--format", "json", "contain", "bot/runaway", "--reason", "INC-7: it buys", code=0)
+        assert {p["status"] for p in done.json["proofs"]} == {"proved", "not-covered"}
+        assert (made.read(), made.fetch().status, made.login()) == (403, 403, 400)
+    assert "certificate revoked" in verify(house, certificate, tmp_path).stderr
+    assert house.plan()["changes"] == []
+    house.idac("release", "bot/runaway", "--reason", "INC-7 closed", "--auto-approve", code=0)
+    house.apply()
+    assert made.login() == 200
+
+
 def test_a_suspended_bot_comes_back(house: Firm, issuer: WorkloadIssuer) -> None:
     made = hire(house, issuer, "back")
     assert made.login() == 200

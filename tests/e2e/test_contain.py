@@ -96,6 +96,24 @@ def test_nothing_but_idac_yaml_is_needed(firm: Firm) -> None:
         assert ward.powerless(name), name
 
 
+def test_an_entity_that_was_renamed_and_an_alias_that_was_moved_are_found(firm: Firm) -> None:
+    ward = people(firm, "renamed", "moved")
+    admin = firm.admin
+    entity = admin.ok("GET", ward.entity("renamed")).data
+    admin.ok("POST", f"identity/entity/id/{entity['id']}", {"name": f"elsewhere-{firm.name}"})
+    stranger = admin.ok("POST", f"identity/entity/name/stranger-{firm.name}", {"policies": "default"}).data["id"]
+    (alias,) = admin.ok("GET", ward.entity("moved")).data["aliases"]
+    body = {"name": alias["name"], "canonical_id": stranger, "mount_accessor": alias["mount_accessor"]}
+    admin.ok("POST", "identity/entity-alias", body)
+    late = firm.holder("moved")
+    assert late.login() == 200  # as the stranger
+    for name in ("renamed", "moved"):
+        contain(firm, name)
+        assert ward.powerless(name), name
+    assert late.renew() == 403
+    assert admin.ok("GET", f"identity/entity/id/{stranger}").data["aliases"] == []
+
+
 def test_somebody_of_whom_nothing_stands_is_held_all_the_same_and_the_output_says_so(firm: Firm) -> None:
     done = firm.idac("contain", "trader/nobody", *WHY, code=0)
     assert "nothing stands under the name trader/nobody" in done.err

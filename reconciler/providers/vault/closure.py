@@ -17,7 +17,7 @@ from reconciler.providers.vault.seen import entity_at
 def entities_of(client: Client, estate: Estate, subject: SubjectRef) -> Iterator[Mapping[str, Any]]:
     """The entity of the subject's name; and, where that one has not the subject's alias, whoever has it.
 
-    One request as a rule. The second case takes one LIST of all entities: somebody renamed the entity, moved its
+    One request as a rule. The second case takes one LIST of all entities: somebody renamed the entity, moved an
     alias, or there is none. An alias stands on one entity alone. Raises `TargetError`.
     """
     if subject.kind not in SUBJECT_KINDS:
@@ -26,7 +26,7 @@ def entities_of(client: Client, estate: Estate, subject: SubjectRef) -> Iterator
     entity = entity_at(path, client.read(path))
     if entity is not None:
         yield entity
-        if f"{estate.mounts.cert}:{subject.principal}" in aliases(entity):
+        if _complete(estate, subject, entity):
             return
     known = entity["id"] if entity is not None else ""
     ids = [id_ for id_ in _holders(client, estate, subject) if id_ != known]
@@ -34,6 +34,13 @@ def entities_of(client: Client, estate: Estate, subject: SubjectRef) -> Iterator
         found = entity_at(asked, answer)
         if found is not None:
             yield found
+
+
+def _complete(estate: Estate, subject: SubjectRef, entity: Mapping[str, Any]) -> bool:
+    """Whether it has the aliases that it should: on cert auth, and a bot on its workload issuer's mount too."""
+    mounts = [a.split(":")[0] for a in aliases(entity) if a.endswith(f":{subject.principal}")]
+    workload = any(mount.startswith(estate.mounts.workloads) for mount in mounts)
+    return estate.mounts.cert in mounts and (workload or subject.kind != "bot")
 
 
 def _holders(client: Client, estate: Estate, subject: SubjectRef) -> Sequence[str]:
