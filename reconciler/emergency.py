@@ -74,7 +74,9 @@ def carry_out_now(sight: Sight, ticket: PlanTicket, run: Run, workshop: Workshop
         forked = _forked(workshop)
         alive = _anyhow if beside else lock.alive
         result, record = carry_out(sight, ticket, run, workshop, alive)
-        if not forked:  # else the estate's own ledger would be called the copy
+        if (
+            not beside and not forked
+        ):  # else the ledger of the other run, or the estate's own, would be called a copy
             connection.note_ledger_head(record.seq, record.sha256)
         return Done(result, record, beside, forked)
     finally:

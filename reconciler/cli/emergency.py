@@ -77,7 +77,7 @@ def _rounds(
             sight = plan_containment(estate, readers, held, why, by, again=True)
         if sight.plan.empty:
             break
-        context.say(f"another run gave {held} something meanwhile: that goes too")
+        context.say(f"{held} still has something, or another run gave it something meanwhile: that goes too")
         done.append(_carry_out(context, estate, sight, connection, "contain"))
     return done
 
@@ -93,7 +93,8 @@ def _carry_out(context: Context, estate: Estate, sight: Sight, connection: Conne
         print_result(context, done.result, done.record)
     if done.beside:
         context.say(f"done without the estate's lock, and looked at again: {safe(done.beside)}")
-    if done.forked:
+        context.say(f"if that run writes another copy of the ledger, bring record {done.record.seq} to it")
+    elif done.forked:
         context.say(f"this is not the ledger that the last run wrote: bring record {done.record.seq} to that one")
     return done
 

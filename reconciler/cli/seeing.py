@@ -23,7 +23,7 @@ def show(
     ctx: typer.Context,
     subject: Annotated[str, typer.Argument(metavar="KIND/NAME", help="Such as trader/jdoe, or role/rfq-trader")],
 ) -> None:
-    """Everything about one subject or rule: desired and actual, why, and what would change."""
+    """One subject or rule: what is desired, what stands, why, and what would change."""
     from reconciler.cli import show as command
 
     raise typer.Exit(command.show(ctx.obj, subject=subject))

@@ -237,7 +237,7 @@ def test_what_another_run_is_just_giving_goes_too(openbao: Server, firm: Firm) -
         firm.environ = straight
     out, _ = called[0].communicate(timeout=60)
     assert called[0].returncode == 0, out.decode()
-    assert b"another run gave trader/anna something meanwhile" in out
+    assert b"another run gave it something meanwhile: that goes too" in out
     said = {o["address"]: o["error"] for o in result["outcomes"]}
     assert "was put on hold meanwhile" in said["ca.certificate/trader/anna/mtls"]
     assert Ward(firm).powerless("anna")
