@@ -264,6 +264,19 @@ def test_a_bot_is_contained_at_once_without_a_manifest(
     assert made.login() == 200
 
 
+def test_its_owner_is_contained_at_once_and_the_bot_goes_on(house: Firm, issuer: WorkloadIssuer) -> None:
+    house.trader("keeper")
+    kept = replace(bot(house, "kept", owner="keeper"), issuer=issuer)
+    house.apply()
+    owner = house.holder("keeper")
+    assert (owner.login(), kept.login()) == (200, 200)
+    house.idac("contain", "trader/keeper", "--reason", "INC-8", code=0)
+    assert (owner.read(), owner.login()) == (403, 400)
+    assert (kept.read(), kept.login()) == (200, 200)
+    house.apply()
+    assert kept.login() == 200
+
+
 def test_a_suspended_bot_comes_back(house: Firm, issuer: WorkloadIssuer) -> None:
     made = hire(house, issuer, "back")
     assert made.login() == 200

@@ -34,6 +34,25 @@ def test_a_copy_of_the_ledger_that_lacks_the_newest_record_grants_nothing_and_st
     assert "lacks record 1" in firm.idac("apply", "--auto-approve", code=3).err  # and the other copy learns of it
 
 
+def test_an_emergency_recorded_in_a_copy_does_not_make_the_copy_the_ledger(firm: Firm) -> None:
+    firm.trader("anna")
+    firm.apply()
+    copy = firm.home / "copy"
+    shutil.copytree(firm.plans, copy)
+    firm.trader("bob")
+    firm.apply()
+    newest = firm.home / "newest"
+    firm.plans.rename(newest)
+    copy.rename(firm.plans)
+    done = firm.idac("contain", "trader/anna", "--reason", "INC-1", code=0)
+    assert "this is not the ledger that the last run wrote: bring record 1 to that one" in done.err
+    assert firm.idac("records", "verify", code=0)
+    shutil.rmtree(firm.plans)
+    newest.rename(firm.plans)
+    firm.trader("carl")
+    firm.apply(code=0)
+
+
 def test_a_lost_ledger_is_begun_anew_only_by_an_administrator(firm: Firm) -> None:
     firm.trader("anna")
     firm.apply()
