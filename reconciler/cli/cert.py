@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from datetime import datetime
 
-from reconciler.cli.changes import Usage
 from reconciler.cli.context import Context
+from reconciler.cli.running import Usage
 from reconciler.cli.terminal import print_json, print_text
 from reconciler.clock import now
 from reconciler.errors import Refused

@@ -6,10 +6,10 @@ import time
 import uuid
 from collections.abc import Sequence
 
-from reconciler.cli.changes import Usage, named, new_ticket, print_plan, print_result, reason_of, told
 from reconciler.cli.codes import apply_code, explain_apply
 from reconciler.cli.context import Context, actor
 from reconciler.cli.ledger import open_ledger
+from reconciler.cli.running import Usage, named, new_ticket, print_plan, print_result, reason_of, told
 from reconciler.cli.terminal import applying, looking, print_json
 from reconciler.clock import stamp
 from reconciler.emergency import Done, carry_out_now, plan_containment, plan_freeze

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from reconciler.cli.changes import write_file
 from reconciler.cli.context import Context
+from reconciler.cli.running import write_file
 from reconciler.clock import now
 from reconciler.errors import InvalidInput
 from reconciler.model.estate import Estate

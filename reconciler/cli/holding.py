@@ -34,9 +34,11 @@ def release(
     ] = False,
 ) -> None:
     """Lift the hold of somebody's emergency containment."""
-    from reconciler.cli import changes
+    from reconciler.cli import releasing
 
-    raise typer.Exit(changes.release(ctx.obj, subject=subject, reason=reason, out=out, auto_approve=auto_approve))
+    raise typer.Exit(
+        releasing.release(ctx.obj, subject=subject, reason=reason, out=out, auto_approve=auto_approve)
+    )
 
 
 def freeze(
@@ -58,6 +60,6 @@ def thaw(
     ] = False,
 ) -> None:
     """End a freeze. Needs what a grant needs."""
-    from reconciler.cli import changes
+    from reconciler.cli import releasing
 
-    raise typer.Exit(changes.thaw(ctx.obj, reason=reason, out=out, auto_approve=auto_approve))
+    raise typer.Exit(releasing.thaw(ctx.obj, reason=reason, out=out, auto_approve=auto_approve))

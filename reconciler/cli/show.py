@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from reconciler.cli.changes import Usage, named
 from reconciler.cli.context import Context
+from reconciler.cli.running import Usage, named
 from reconciler.cli.terminal import looking, print_json, print_text
 from reconciler.clock import now
 from reconciler.errors import InvalidInput

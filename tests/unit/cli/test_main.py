@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from reconciler.cli import main as front
-from reconciler.cli.changes import write_file
 from reconciler.cli.codes import apply_code, plan_code
+from reconciler.cli.running import write_file
 from reconciler.errors import InvalidInput, Refused, Stale
 from reconciler.model.change import Change
 from reconciler.model.manifest import Finding, SubjectRef, Tree
