@@ -23,3 +23,22 @@ def mfa(
     from reconciler.cli import emit as commands
 
     raise typer.Exit(commands.mfa(ctx.obj, out))
+
+
+@emit.command()
+def spire(
+    ctx: typer.Context,
+    out: Annotated[str, typer.Option("--out", metavar="DIR", help="An existing directory: one file a bot")],
+    parent: Annotated[
+        str,
+        typer.Option(
+            "--parent",
+            metavar="ID",
+            help="SPIFFE ID of the nodes that may run them [default: spiffe://<trust domain>/nodes/<environment>]",
+        ),
+    ] = "",
+) -> None:
+    """SPIRE registration entries for bots, and which claims their tokens must carry."""
+    from reconciler.cli import emit as commands
+
+    raise typer.Exit(commands.spire(ctx.obj, out, parent))
