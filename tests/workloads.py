@@ -41,13 +41,14 @@ class WorkloadIssuer:
     """Somebody who vouches for workloads, with a P-256 key (ES256)."""
 
     name: str = "spire"
+    kid: str = "1"
     key: ec.EllipticCurvePrivateKey = field(default_factory=lambda: ec.generate_private_key(ec.SECP256R1()))
 
     @property
     def jwk(self) -> dict[str, str]:
         numbers = self.key.public_key().public_numbers()
         x, y = (_b64(number.to_bytes(32, "big")) for number in (numbers.x, numbers.y))
-        return {"kty": "EC", "crv": "P-256", "kid": "1", "use": "sig", "x": x, "y": y}
+        return {"kty": "EC", "crv": "P-256", "kid": self.kid, "use": "sig", "x": x, "y": y}
 
     @property
     def jwks(self) -> dict[str, Any]:
@@ -66,7 +67,7 @@ class WorkloadIssuer:
 
     def token(self, claims: Mapping[str, Any]) -> str:
         """The claims, signed (RFC 7515); None takes one out."""
-        header = _b64(json.dumps({"alg": "ES256", "typ": "JWT", "kid": "1"}).encode())
+        header = _b64(json.dumps({"alg": "ES256", "typ": "JWT", "kid": self.kid}).encode())
         body = _b64(json.dumps({n: v for n, v in claims.items() if v is not None}).encode())
         r, s = decode_dss_signature(self.key.sign(f"{header}.{body}".encode(), ec.ECDSA(hashes.SHA256())))
         return f"{header}.{body}.{_b64(r.to_bytes(32, 'big') + s.to_bytes(32, 'big'))}"

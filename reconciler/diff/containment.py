@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from reconciler.diff.holds import MISSING, Held
+from reconciler.diff.holds import CUT_OFF, MISSING, Held
 from reconciler.diff.issuers import contain_issuer, is_fetched
 from reconciler.diff.keys import deactivate, destroy
 from reconciler.model.change import Change
@@ -85,7 +85,7 @@ def hold(subject: SubjectRef, held: Held, standing: Hold | None, entity: Resourc
     """
     revoked = [{"serial": r.serial, "spki": r.spki, "at": r.at} for r in held.revoked if r.spki]
     # The writer looks again: an entity that another run was just making is no emergency.
-    missing = "entity" if held.reason == MISSING else ""
+    missing = "entity" if held.reason in (MISSING, CUT_OFF) else ""
     whose = {"person": held.hold.person, "keys": sorted(held.hold.keys), "by": held.hold.by}
     noted = {"missing": missing, **whose, "revoked": revoked}
     return Change(

@@ -47,7 +47,8 @@ def converge(
             case "vault.entity":
                 made += _converge_entity(subject, resource, resolve(resource.fields, actual, there), there)
             case "ca.issuer":
-                made += converge_issuer(subject, resource, resolve(resource.fields, actual), there, found)
+                after = resolve(resource.fields, actual)
+                made += converge_issuer(subject, resource, after, found, actual.distrusted)
                 adopted.add(f"ca.certificate/runtime/{subject}")  # explained; what is not was no part of it
             case _:
                 made += _converge_login(subject, resource, resolve(resource.fields, actual, there), there, found)

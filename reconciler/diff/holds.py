@@ -13,6 +13,7 @@ from reconciler.model.resource import Actual, BySubject, Desired, Hold, Resource
 
 OURS = ("containing", "contained")
 MISSING = "its entity was deleted by somebody else while its certificates were in force"
+CUT_OFF = "its entity was deleted by somebody else while it could log in"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +107,10 @@ def foreign_containment(resources: Sequence[Resource], revoked: Sequence[Revocat
         return "its entity was disabled by somebody else"
     if revoked:
         return _revoked_words(revoked)
-    if entity is None and all_seen and any(_delivery(r) or _workload_login(r) for r in resources):
+    if entity is None and all_seen and any(_delivery(r) for r in resources):
         return MISSING
+    if entity is None and all_seen and any(_workload_login(r) for r in resources):
+        return CUT_OFF
     if entity is not None and (taken := entity.facts.get("taken")):
         return f"{taken} of its policies were taken away by somebody else"
     contained = entity is not None and entity.fields.get("disabled")  # by us: its certificates may be next

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from reconciler.diff.compare import differing
 from reconciler.model.change import Change
@@ -10,6 +10,7 @@ from reconciler.model.manifest import SubjectRef
 from reconciler.model.resource import Address, Fields, Resource
 
 ELSEWHERE = "what was fetched names another SPIFFE ID than the manifest"
+BURNT = "somebody else revoked a certificate of its key: it must make another"
 _SHOWN = ("allowed_domains", "allowed_uri_sans", "max_ttl")
 
 
@@ -22,10 +23,14 @@ def converge_issuer(
     subject: SubjectRef,
     desired: Resource,
     after: Fields,
-    actual: Resource | None,
     found: Mapping[Address, Resource],
+    distrusted: Collection[str],
 ) -> Iterator[Change]:
-    """Make or mend the bot's PKI role: what it may fetch is a rule, so that is `govern`."""
+    """Make or mend the bot's PKI role: what it may fetch is a rule, so that is `govern`.
+
+    `distrusted` are keys whose certificates somebody else revoked: what was fetched with one of them goes.
+    """
+    actual = found.get(desired.address)
     if actual is None:
         yield Change(
             desired.address, subject, "create", "govern", "the manifest asks for it", None, after, desired
@@ -35,8 +40,12 @@ def converge_issuer(
         why = f"differs in {', '.join(sorted(changed))}"
         yield Change(desired.address, subject, "update", "govern", why, before, changed, desired, actual)
     fetched = found.get(f"ca.certificate/runtime/{subject}")
-    if fetched is not None and [fetched.facts["uri_san"]] != after["allowed_uri_sans"]:
+    if fetched is None:
+        return
+    if [fetched.facts["uri_san"]] != after["allowed_uri_sans"]:
         yield revoke_fetched(subject, fetched, ELSEWHERE)
+    elif any(key in distrusted for key in fetched.facts.get("keys") or ()):
+        yield revoke_fetched(subject, fetched, BURNT)
 
 
 def delete_issuer(subject: SubjectRef, issuer: Resource, why: str) -> Change:

@@ -12,6 +12,7 @@ from tests.contract.stage import Stage
 from tests.integration.ca_world import a_world
 from tests.keys import TOKENS
 from tests.openbao import Server, make_estate
+from tests.workloads import WorkloadIssuer
 
 PROVIDERS = ("vault", "ca", "hsm")
 
@@ -21,7 +22,7 @@ def stage(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     """One target for the whole suite; every test brings its own subject."""
     home = tmp_path_factory.mktemp("contract")
     if request.param == "memory":
-        yield Stage(InMemory(make_estate(home, "model", hsmTokens=TOKENS)))
+        yield Stage(InMemory(make_estate(home, "model", hsmTokens=TOKENS, **WorkloadIssuer().spec)))
         return
     server: Server = request.getfixturevalue("openbao")
     with a_world(server, home) as world:

@@ -22,6 +22,7 @@ KINDS = (
     "vault.policy",
     "vault.token",
     "ca.certificate",
+    "ca.issuer",
     "ca.profile",
     "ca.crl",
     "hsm.key",
@@ -64,7 +65,7 @@ class InMemory:
         parts = rest.split("/")
         subject = (
             SubjectRef(parts[0], parts[1])
-            if kind in ("vault.entity", "vault.login", "ca.certificate", "hsm.key")
+            if kind in ("vault.entity", "vault.login", "ca.certificate", "ca.issuer", "hsm.key")
             else None
         )
         facts = {"id": f"id-{subject.principal}"} if subject is not None else {}

@@ -155,6 +155,9 @@ class OnServer:
                 if not admin.read(key).found:
                     admin.write(key, {"type": "ed25519"})
                 admin.write(f"{key}/config", {"auto_rotate_period": 3600})
+            case "ca.issuer":
+                role = f"{mounts.pki}/roles/{self.estate.prefix}{dotted}"
+                admin.write(role, {"allow_any_name": True, "key_type": "any"}, tolerate=("",))
             case "ca.profile":
                 admin.write(
                     f"{mounts.pki}/roles/{rest}", {"allow_any_name": True, "key_type": "any"}, tolerate=("",)

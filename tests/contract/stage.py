@@ -24,10 +24,11 @@ from reconciler.model.manifest import SubjectRef
 from reconciler.model.resource import Actual, Address, Desired, Resource
 from reconciler.observe import observe
 from reconciler.providers.protocol import Prover, Reader, Writer
-from reconciler.providers.vault.policies import OWN_KEYS
+from reconciler.providers.vault.policies import OWN_KEYS, RUNTIME
 from reconciler.x509 import new_key_and_csr, read_csr
 
-PROFILE = ca.Profile("mtls", ("trader",), 12 * 3600)
+PROFILE = ca.Profile("mtls", ("bot",), 12 * 3600)
+FETCHED = ca.Profile("fetched", ("bot",), 600)
 PATHS = {"desk/data/fx/*": ("read",)}
 _NUMBERS = count(1)
 
@@ -75,15 +76,15 @@ class Stage:
         estate = self.target.estate
         self.rules = [
             vault.role_policy(estate, "desk", PATHS),
-            vault.grant_policy(estate, {"trader": [["desk"]]}),
+            vault.grant_policy(estate, {"bot": [["desk"]]}),
             ca.profile(estate, PROFILE),
             ca.crl(),
         ]
         self.run()
 
     def joiner(self) -> SubjectRef:
-        """Somebody new, with an entity, a login, a key in a token and two certificates to come."""
-        subject = SubjectRef("trader", f"t{next(_NUMBERS)}")
+        """Somebody new, with all that a subject can have to come: a bot, for only bots have logins by token."""
+        subject = SubjectRef("bot", f"t{next(_NUMBERS)}")
         csr, spki = _request(str(subject))
         certificate = ca.certificate(
             self.target.estate, subject, "mtls", PROFILE, csr=csr, spki=spki, renew_before=14400, max_key_age=None
@@ -102,8 +103,14 @@ class Stage:
             renew_before=14400,
             max_key_age=None,
         )
-        entity = vault.entity(estate, subject, ["desk"], own=[OWN_KEYS])
-        self.wanted[subject] = [entity, key, certificate, signing, login]
+        uri = str(certificate.fields["uri_san"])
+        alias = f"{estate.mounts.workload('spire')}:{uri}"
+        entity = vault.entity(estate, subject, ["desk"], own=[OWN_KEYS, RUNTIME], aliases=[alias])
+        release = vault.workload_login(
+            subject, "spire.1-0", sub=uri, audience="vault", claims={"/image": "sha256:1"}
+        )
+        issuer = ca.issuer(estate, subject, FETCHED, uri)
+        self.wanted[subject] = [entity, key, certificate, signing, login, release, issuer]
         return subject
 
     def settled(self) -> SubjectRef:

@@ -32,6 +32,7 @@ from reconciler.providers.vault.wire import Pool
 from reconciler.x509 import new_key_and_csr, read_csr
 from tests.keys import TOKENS
 from tests.openbao import Server, fresh_estate, log_in
+from tests.workloads import WorkloadIssuer
 
 PROFILE = Profile("trader-mtls", ("trader",), 12 * 3600, organization=("Acme",), ou=("fx",))
 
@@ -240,7 +241,7 @@ IDENTITIES: tuple[Identity, ...] = ("plan", "contain", "grant", "govern")
 @contextmanager
 def a_world(server: Server, directory: Path) -> Iterator[World]:
     """A bootstrapped estate with its four logins, and the end of its connections."""
-    estate = fresh_estate(server, directory, trustDomain="acme.test", hsmTokens=TOKENS)
+    estate = fresh_estate(server, directory, trustDomain="acme.test", hsmTokens=TOKENS, **WorkloadIssuer().spec)
     transport = Transport(Pool(server.address, str(server.ca_cert)))
     watch = Watch()
     clients: dict[Identity, Client] = {}

@@ -85,7 +85,8 @@ def fetched(
             if answer.found and _fits(join_pem(str(answer.data.get(PEM))), ca, expected, paths[path].spki)
         ]
         if fit:
-            facts = {"serials": sorted(fit), "uri_san": expected.uri_san}
+            keys = sorted({c.spki for c in several if c.serial in fit})
+            facts = {"serials": sorted(fit), "uri_san": expected.uri_san, "keys": keys}
             yield Resource(runtime_address(subject), subject, {}, facts)
 
 
