@@ -30,7 +30,7 @@ def converge_issuer(
 
     `distrusted` are keys whose certificates somebody else revoked: what was fetched with one of them goes.
     """
-    actual = found.get(desired.address)
+    actual, address = found.get(desired.address), desired.address
     if actual is None:
         yield Change(
             desired.address, subject, "create", "govern", "the manifest asks for it", None, after, desired
@@ -38,7 +38,7 @@ def converge_issuer(
     elif actual.fields != after:
         before, changed = differing(actual.fields, after)
         why = f"differs in {', '.join(sorted(changed))}"
-        yield Change(desired.address, subject, "update", "govern", why, before, changed, desired, actual)
+        yield Change(address, subject, "update", "govern", why, before, changed, desired, actual)
     fetched = found.get(f"ca.certificate/runtime/{subject}")
     if fetched is None:
         return

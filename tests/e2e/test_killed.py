@@ -3,10 +3,13 @@ no double issue, and a record that says the run was interrupted."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.deadly import killed
 from tests.firm import Firm
+from tests.workloads import WorkloadIssuer, bot, employ
 
 pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 
@@ -21,6 +24,31 @@ def live_serials(firm: Firm) -> dict[str, int]:
         if serial not in gone and facts["common_name"].startswith("trader."):
             counted[facts["common_name"]] = counted.get(facts["common_name"], 0) + 1
     return counted
+
+
+@pytest.mark.long
+def test_killed_while_one_bot_joins_and_another_leaves_it_converges(firm: Firm) -> None:
+    """At every fifth call, before and after it in turn: a bot's calls are of the same sorts as a trader's."""
+    issuer = WorkloadIssuer()
+    employ(firm, issuer)
+    firm.trader("cro")
+    old = replace(bot(firm, "b0"), issuer=issuer)
+    firm.apply()
+    died, at = True, 2
+    while died:
+        assert old.login() == 200
+        serial = old.fetch().data["serial_number"]
+        new = replace(bot(firm, f"b{at}"), issuer=issuer)
+        (firm.root / f"bots/{old.name}.yaml").unlink()
+        died = killed(firm, at, "before" if at % 2 else "after")
+        firm.apply()
+        assert firm.plan()["changes"] == [], f"killed at call {at}"
+        assert (old.read(), old.login(), old.fetch().status) == (403, 400, 403)
+        assert firm.admin.ok("GET", f"{firm.estate.mounts.pki}/cert/{serial}").data["revocation_time"] > 0
+        assert (new.login(), new.fetch().status) == (200, 200)
+        old, at = new, at + 5
+    assert at > 20
+    firm.idac("records", "verify", code=0)
 
 
 @pytest.mark.long
