@@ -32,8 +32,7 @@ from reconciler.providers.vault.seen import (
     login_fields,
     policy_fields,
 )
-from reconciler.providers.vault.workloads import abandoned, logins
-from reconciler.providers.vault.workloads import undermined as logins_beside
+from reconciler.providers.vault.workloads import abandoned, logins, logins_beside
 
 
 class VaultReader:
@@ -101,9 +100,8 @@ class VaultReader:
         return (*book.standing, *([book.freeze] if book.freeze is not None else []))
 
     def _footing(self, target: Mapping[str, Value], workloads: Mapping[str, str]) -> Iterator[Finding]:
-        cert = self._estate.mounts.cert
-        accessors = {cert: target["mounts"][f"auth/{cert}"], **workloads}
-        yield from undermined(self._client, self._estate, accessors)
+        own = {(cert := self._estate.mounts.cert): target["mounts"][f"auth/{cert}"], **workloads}
+        yield from undermined(self._client, self._estate, own)
         yield from logins_beside(self._client, self._estate, workloads)
 
     def _target(self) -> tuple[dict[str, Value], dict[str, str]]:

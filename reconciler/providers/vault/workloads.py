@@ -52,7 +52,7 @@ def mounted(client: Client, estate: Estate) -> Mapping[str, str]:
     return {path: str(about["accessor"]) for path, about in found.items() if path.startswith(prefix)}
 
 
-def undermined(client: Client, estate: Estate, there: Mapping[str, str]) -> Iterator[Finding]:
+def logins_beside(client: Client, estate: Estate, there: Mapping[str, str]) -> Iterator[Finding]:
     """F02: an issuer without its mount, or a mount with logins that are no roles. `there` as from `mounted`."""
     for name, mount in estate.workload_mounts.items():
         if mount not in there:
@@ -91,4 +91,4 @@ def logins(
                 yield Resource(f"vault.login/{whose}/{credential}", subject, fields)
 
 
-__all__ = ["abandoned", "config_path", "configuration", "logins", "mounted", "undermined"]
+__all__ = ["abandoned", "config_path", "configuration", "logins", "logins_beside", "mounted"]
