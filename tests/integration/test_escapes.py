@@ -27,6 +27,7 @@ from tests.integration.attacks import (
     GOVERN,
     GRANT,
     HELD,
+    KEY,
     LOGIN,
     NEW_KEY,
     OWN_ALIAS,
@@ -245,3 +246,22 @@ def test_a_stolen_govern_login_drawing_a_foreign_entity_into_the_estate_is_open(
     path = f"identity/entity/id/{made.data['id']}"
     attacked.logins["govern"].ok("POST", path, attacked.body({"name": "{prefix}trader.drawn"}))
     assert attacked.admin.ok("GET", path).data["policies"] == ["default"]  # its power is what it was
+
+
+def test_a_stolen_grant_login_renewing_and_activating_anybodys_key_is_open(attacked: Field) -> None:
+    grant, key = attacked.logins["grant"], attacked.path(KEY)
+    grant.ok("POST", f"{key}/rotate", {})  # the next plan certifies the new version: nobody else has it
+    attacked.admin.ok("DELETE", f"{key}/soft-delete")
+    grant.ok("POST", f"{key}/soft-delete-restore", {})  # which gives nobody a login to use it with
+    grant.ok("POST", f"{key}-more", NEW_KEY)  # which no manifest explains
+    attacked.admin.ok("POST", f"{key}-more/config", {"deletion_allowed": True})
+    attacked.admin.ok("DELETE", f"{key}-more")
+
+
+def test_a_stolen_contain_login_ending_anybodys_key_is_open(attacked: Field) -> None:
+    contain, key = attacked.logins["contain"], attacked.path(f"{KEY}-other")
+    attacked.admin.ok("POST", key, {"type": "ecdsa-p256"})
+    contain.ok("DELETE", f"{key}/soft-delete")
+    contain.ok("POST", f"{key}/config", {"deletion_allowed": "true"})
+    contain.ok("DELETE", key)
+    assert attacked.admin.read(key).status == 404
