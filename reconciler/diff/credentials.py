@@ -33,7 +33,7 @@ class Credentials:
             yield from self._certify(certificate, after, there)
             return
         standing = self.found.get(key.address)
-        why = keys.unfit(key, standing, self._distrusted)
+        why = keys.unfit(key, standing, self._distrusted())
         changed = list(keys.converge_key(self.subject, key, standing, why))
         yield from changed
         if why:  # what its new key will be nobody knows yet
@@ -42,9 +42,8 @@ class Credentials:
         older = standing.facts["versions"].values() if standing is not None else ()
         made = list(self._certify(certificate, after, there, older))
         quiet = not changed and all(c.routine for c in made)
-        due = standing is not None and there is not None and keys.too_old(key, standing, there, self.now)
-        if standing is not None and there is not None and quiet and due:
-            renewal = keys.renew(self.subject, key, standing, there)
+        if standing is not None and there is not None and quiet and keys.too_old(key, standing, self.now):
+            renewal = keys.renew(self.subject, key, standing)
             yield renewal
             unknown = self._unresolved(certificate, after)
             made = list(rekey(self.subject, certificate, unknown, there, renewal.reason))
@@ -64,12 +63,12 @@ class Credentials:
     def _certify(
         self, certificate: Resource, after: Fields, there: Resource | None, older: Sequence[str] = ()
     ) -> Iterator[Change]:
-        orphans = [r for r in self.found.values() if r.address.startswith("ca.certificate/orphan/")]
+        orphans = [r for r in self.found.values() if "/orphan/" in r.address]
         yield from converge_certificate(self.subject, certificate, after, there, orphans, self.now, older)
 
     def _unresolved(self, certificate: Resource, after: Fields) -> Fields:
         return {**after, "spki": certificate.fields["spki"]}
 
-    def _distrusted(self, spki: str) -> bool:
-        """Whether somebody else revoked a certificate of this key."""
-        return spki in self.actual.distrusted or any(r.spki == spki for r in self.actual.revocations)
+    def _distrusted(self) -> frozenset[str]:
+        """Keys whose certificates somebody else revoked."""
+        return frozenset(self.actual.distrusted) | {r.spki for r in self.actual.revocations if r.spki}

@@ -7,7 +7,7 @@ may be somewhere else as well is replaced at once, its certificates revoked befo
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -25,7 +25,7 @@ def credential_of(address: Address) -> str:
     return parts[3] if len(parts) > 3 else parts[-1]
 
 
-def unfit(desired: Resource, actual: Resource | None, distrusted: Callable[[str], bool]) -> str:
+def unfit(desired: Resource, actual: Resource | None, distrusted: Collection[str]) -> str:
     """Why a standing key cannot become what is desired, so that another must take its place; empty when it can."""
     if actual is None:
         return ""
@@ -33,7 +33,7 @@ def unfit(desired: Resource, actual: Resource | None, distrusted: Callable[[str]
         return f"the key may be somewhere else as well ({', '.join(burnt)}), and that cannot be undone"
     if actual.fields["algorithm"] != desired.fields["algorithm"]:
         return f"the profile wants {desired.fields['algorithm']}, and the key is {actual.fields['algorithm']}"
-    if any(map(distrusted, actual.facts["versions"].values())):
+    if any(spki in distrusted for spki in actual.facts["versions"].values()):
         return "somebody else revoked a certificate of this key"
     return ""
 
@@ -58,26 +58,21 @@ def converge_key(
             yield _give(subject, desired, actual, "update", why)
 
 
-def too_old(desired: Resource, actual: Resource, certificate: Resource, now: datetime) -> bool:
+def too_old(desired: Resource, actual: Resource | None, now: datetime) -> bool:
     """Whether a key has come to the profile's `maxKeyAge`; a tenth earlier at most, by key, so that keys made
-    together are not renewed together."""
-    limit, since = desired.facts["max_age"], _since(actual, certificate)
-    if limit is None or not since:
+    together are not renewed together. One whose age its token does not tell is not judged."""
+    limit = desired.facts["max_age"]
+    if limit is None or actual is None or not actual.facts["created"]:
         return False
     spread = hashlib.sha256(actual.facts["spki"].encode()).digest()[0] / 2560
-    age = now - datetime.fromisoformat(since).astimezone(UTC)
-    return age > timedelta(seconds=limit) * (1 - spread)
+    since = datetime.fromisoformat(actual.facts["created"]).astimezone(UTC)
+    return now - since > timedelta(seconds=limit) * (1 - spread)
 
 
-def renew(subject: SubjectRef, desired: Resource, actual: Resource, certificate: Resource) -> Change:
+def renew(subject: SubjectRef, desired: Resource, actual: Resource) -> Change:
     """A new version of a key that has come to its age: allowed by the profile, and so routine."""
-    why = f"the key of {_since(actual, certificate)} has come to its profile's maxKeyAge"
+    why = f"the key of {actual.facts['created']} has come to its profile's maxKeyAge"
     return _give(subject, desired, actual, "rotate", why, routine=True)
-
-
-def _since(actual: Resource, certificate: Resource) -> str:
-    """When the newest version was made; where its token keeps no dates, since when it is certified."""
-    return str(actual.facts["created"] or certificate.facts.get("key_since") or "")
 
 
 def retire(

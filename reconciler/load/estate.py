@@ -16,12 +16,17 @@ from reconciler.load.files import Root, Unreadable
 from reconciler.load.issuers import referred_by
 from reconciler.load.secrets import WORDS, find_secrets, place
 from reconciler.load.words import explain
-from reconciler.model.estate import ADDRESS, Estate, EstateSpec
+from reconciler.model.estate import ADDRESS, DURATION, LABEL, OVERLAP, TRUST_DOMAIN, Estate, EstateSpec
 from reconciler.model.manifest import Finding, Origin, Spec
-from reconciler.model.workload import ISSUER, POINTER, SUBJECTS, URL
+from reconciler.model.workload import ISSUER, NAME, POINTER, SUBJECTS, URL
 
 FILE = "idac.yaml"
 fields.WORDS[ADDRESS] = "the server's URL, such as https://vault.example:8200"
+fields.WORDS[LABEL] = "a DNS label: lower-case letters, digits and inner hyphens, 63 at most"
+fields.WORDS[NAME] = "lower-case letters, digits and inner hyphens, 32 at most"
+fields.WORDS[TRUST_DOMAIN] = "lower-case letters, digits, `.`, `_` and `-`, 255 at most"
+fields.WORDS[DURATION] = "a duration such as 90s, 15m, 12h or 30d"
+fields.WORDS[OVERLAP] = "a duration such as 0s, 15m or 12h"
 fields.WORDS[URL] = "an https URL"
 fields.WORDS[ISSUER] = "the value of the claim iss"
 fields.WORDS[POINTER] = "a JSON pointer into the token, such as /workload/image_digest"

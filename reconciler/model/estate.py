@@ -18,11 +18,16 @@ from pydantic import (
 from reconciler.model.strict import Strict
 from reconciler.model.workload import WorkloadIssuer
 
-DnsLabel = Annotated[str, StringConstraints(strict=True, pattern=r"\A[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\z")]
-Duration = Annotated[str, StringConstraints(strict=True, pattern=r"\A[1-9][0-9]{0,8}[smhd]\z")]
+LABEL = r"\A[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\z"
+DURATION = r"\A[1-9][0-9]{0,8}[smhd]\z"
+OVERLAP = r"\A(0|[1-9][0-9]{0,8})[smhd]\z"
+TRUST_DOMAIN = r"\A[a-z0-9._-]{1,255}\z"
+
+DnsLabel = Annotated[str, StringConstraints(strict=True, pattern=LABEL)]
+Duration = Annotated[str, StringConstraints(strict=True, pattern=DURATION)]
 
 # `0s`: a key that is replaced ends before its successor begins.
-Overlap = Annotated[str, StringConstraints(strict=True, pattern=r"\A(0|[1-9][0-9]{0,8})[smhd]\z")]
+Overlap = Annotated[str, StringConstraints(strict=True, pattern=OVERLAP)]
 
 
 HSM_MOUNT = "hsm-"  # after the estate's prefix, before the token's name
@@ -33,18 +38,26 @@ class SecretRef(Strict):
     """Where a secret is, never what it is: the name of an environment variable, or a file."""
 
     env: StrictStr | None = None
+    """Name of an environment variable that holds it."""
     file: StrictStr | None = None
+    """Path of a file that holds it, relative to `idac.yaml`."""
 
 
 class Login(Strict):
     """How one of the four identities logs in."""
 
     method: Literal["approle", "jwt", "token"]
+    """How it logs in."""
     mount: StrictStr = ""
-    role: StrictStr = ""  # jwt: the role's name
+    """Mount of the login method, without `auth/`."""
+    role: StrictStr = ""
+    """For `jwt`: the role's name."""
     role_id: SecretRef | None = Field(default=None, alias="roleId")
+    """For `approle`: where the role id is."""
     secret_id: SecretRef | None = Field(default=None, alias="secretId")
-    token: SecretRef | None = None  # jwt: the signed JWT; token: the token itself
+    """For `approle`: where the secret id is."""
+    token: SecretRef | None = None
+    """For `jwt`: where the signed JWT is; for `token`: where the token itself is."""
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -63,18 +76,27 @@ class Logins(Strict):
     """The four identities. Absent ones are looked for under `.idac/`, where bootstrap puts them."""
 
     plan: Login | None = None
+    """Reads, and can write nothing."""
     contain: Login | None = None
+    """Takes power away, and can grant nothing."""
     grant: Login | None = None
+    """Gives subjects what policy allows already."""
     govern: Login | None = None
+    """Changes the rules themselves."""
 
 
 class Target(Strict):
     """The Vault or OpenBao this estate lives in. `VAULT_ADDR`, `VAULT_CACERT`, `VAULT_NAMESPACE` win."""
 
     address: Annotated[str, StringConstraints(strict=True, pattern=ADDRESS)] = ""
+    """URL of the server. `VAULT_ADDR` wins."""
     ca_cert: StrictStr = Field(default="", alias="caCert")
+    """File with the authority that its TLS certificate is of. `VAULT_CACERT` wins."""
     namespace: StrictStr = ""
+    """Namespace on the server. `VAULT_NAMESPACE` wins."""
     logins: Logins = Logins()
+    """How the four identities log in. Those left out are looked for under `.idac/`, where bootstrap puts
+    them."""
 
 
 class RemovalBudget(Strict):
@@ -84,25 +106,35 @@ class RemovalBudget(Strict):
     """
 
     absolute: StrictInt = Field(default=5, ge=0)
+    """Most subjects that one plan may remove."""
     percent: StrictInt = Field(default=20, ge=0, le=100)
+    """Most of those there are, in per cent. One subject may always be removed."""
 
 
 class Policy(Strict):
     """What the estate's owners allow without asking again."""
 
     removals: RemovalBudget = RemovalBudget()
+    """How many subjects one plan may remove or take power from."""
     removals_per_kind: dict[str, RemovalBudget] = Field(default_factory=dict, alias="removalsPerKind")
-    issuance_cap: StrictInt = Field(default=200, ge=0, alias="issuanceCap")  # certificates one run may issue
+    """The same for one kind, such as `trader`, besides."""
+    issuance_cap: StrictInt = Field(default=200, ge=0, alias="issuanceCap")
+    """Most certificates that one run may issue."""
     routine_cap: StrictInt = Field(default=500, ge=0, alias="routineCap")
+    """Most renewals and refreshes that one run may do without review."""
     plan_expiry: Duration = Field(default="24h", alias="planExpiry")
-    lock_expiry: Duration = Field(default="90s", alias="lockExpiry")  # after which a silent run is taken over
+    """How long a plan may wait for its apply."""
+    lock_expiry: Duration = Field(default="90s", alias="lockExpiry")
+    """How long a run may be silent before another takes its lock over."""
     auto_approve: StrictBool = Field(default=False, alias="autoApprove")
+    """Whether `--auto-approve` may plan and apply in one run, without review."""
 
 
 class Records(Strict):
     """Where records are signed from. The key is a PKCS#8 P-256 private key outside the repository."""
 
     key: SecretRef | None = None
+    """The private key that records are signed with: PKCS#8, P-256, outside the repository."""
 
 
 class HsmToken(Strict):
@@ -117,13 +149,20 @@ class HsmToken(Strict):
 class EstateSpec(Strict):
     """`spec` of `kind: Estate`."""
 
-    manifests: tuple[StrictStr, ...] = (".",)  # directories, relative to idac.yaml
+    manifests: tuple[StrictStr, ...] = (".",)
+    """Directories with manifests, relative to `idac.yaml`."""
     plans: StrictStr = "../plans"
-    trust_domain: StrictStr = Field(alias="trustDomain", pattern=r"\A[a-z0-9._-]{1,255}\z")
-    overlap: Overlap = "1h"  # how long a rotated certificate stays valid beside its successor
+    """Directory of the ledger, relative to `idac.yaml`."""
+    trust_domain: StrictStr = Field(alias="trustDomain", pattern=TRUST_DOMAIN)
+    """SPIFFE trust domain: every certificate's URI begins with it."""
+    overlap: Overlap = "1h"
+    """How long a certificate that is replaced stays valid beside its successor."""
     target: Target = Target()
+    """The Vault or OpenBao that the estate lives in."""
     policy: Policy = Policy()
+    """What the estate's owners allow without asking again."""
     records: Records = Records()
+    """What records are signed with."""
     hsm_tokens: tuple[HsmToken, ...] = Field(default=(), alias="hsmTokens", max_length=16)
     """Where keys are made that no holder ever has in hand."""
     workload_issuers: tuple[WorkloadIssuer, ...] = Field(default=(), alias="workloadIssuers", max_length=16)

@@ -17,7 +17,8 @@ HttpsUrl = Annotated[str, StringConstraints(strict=True, pattern=URL)]
 Pointer = Annotated[str, StringConstraints(strict=True, pattern=POINTER)]
 SubjectPattern = Annotated[str, StringConstraints(strict=True, pattern=SUBJECTS)]
 # Ends the names of its mount and of its login roles.
-WorkloadName = Annotated[str, StringConstraints(strict=True, pattern=r"\A[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?\z")]
+NAME = r"\A[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?\z"
+WorkloadName = Annotated[str, StringConstraints(strict=True, pattern=NAME)]
 Algorithm = Literal["ES256", "ES384", "ES512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "EdDSA"]
 
 

@@ -61,7 +61,7 @@ def _enrolment(view: View) -> Iterator[Finding]:
 
 
 def _faulty_tiers(view: View) -> Iterator[Finding]:
-    """R27: a tier that asks Vault for what it cannot do (X06): nothing is granted to those under it."""
+    """R27: a tier that asks Vault for what it cannot do (X04): nothing is granted to those under it."""
     faulty = {name for name, (_, tier) in _tiers(view).items() if tier.by_vault and any(beyond_vault(tier))}
     for manifest, person in view.staying(Person):
         if person.mfa_tier in faulty:

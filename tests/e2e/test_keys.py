@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from reconciler import x509
 from tests.deadly import killed
 from tests.firm import Firm
 from tests.keys import Key, delivered, keyed, sign, spki, verified
@@ -42,17 +41,6 @@ def test_a_trader_signs_with_a_key_that_nobody_has_ever_held(firm: Firm, tmp_pat
     assert verified(firm, "anna", signature, tmp_path)
     assert not verified(firm, "bob", signature, tmp_path)
     firm.idac("records", "verify", code=0)
-    (line,) = [
-        line
-        for line in firm.idac("--format", "json", "show", "trader/anna", code=0).json["resources"]
-        if line["address"] == anna.address
-    ]
-    assert line["state"] == "as desired"
-    assert "credential signing" in str(line["because"])
-    pem = firm.idac("cert", "get", "trader/anna/signing", code=0).out
-    assert x509.read_certificate(pem.split("-----END")[0] + "-----END CERTIFICATE-----\n").spki == spki(
-        anna.public["1"]
-    )
     assert sign(firm, "anna", of="bob")[0] == 403
     assert sign(firm, "carl")[0] == sign(firm, "carl", of="anna")[0] == 403
 

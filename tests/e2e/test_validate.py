@@ -24,16 +24,16 @@ def reference(tmp_path: Path) -> Path:
 def test_the_reference_estate_is_valid(tmp_path: Path) -> None:
     done = idac(reference(tmp_path), "validate")
     assert (done.code, done.err) == (0, "")
-    assert "Valid: 15 manifests of estate meridian, 0 warnings." in done.out
+    assert "Valid: 67 manifests of estate meridian, 0 warnings." in done.out
 
 
 def test_every_fault_is_named_with_its_place_and_the_exit_code_is_1(tmp_path: Path) -> None:
     root = reference(tmp_path)
     file = root / "traders/sam-okafor.yaml"
     text = file.read_text().replace("254900MERIDIANMKT070", "254900MERIDIANMKT071")
-    file.write_text(text.replace("desk: rates-us", "desk: rates-us\n  colour: blue"))
+    file.write_text(text.replace("desk: rates", "desk: rates\n  colour: blue"))
     other = root / "traders/tomas-lind.yaml"
-    other.write_text(other.read_text().replace("[rfq-trader]", "[rfq-tradr]"))
+    other.write_text(other.read_text().replace("[rfq-trader, order-trader]", "[rfq-tradr]"))
     done = idac(root, "--format", "json", "validate")
     assert done.code == 1
     errors = [f for f in done.json["findings"] if f["severity"] == "error"]
@@ -47,7 +47,7 @@ def test_every_fault_is_named_with_its_place_and_the_exit_code_is_1(tmp_path: Pa
 def test_a_name_that_is_nearly_right_is_met_with_the_right_one(tmp_path: Path) -> None:
     root = reference(tmp_path)
     other = root / "traders/tomas-lind.yaml"
-    text = other.read_text().replace("[rfq-trader]", "[rfq-tradr]")
+    text = other.read_text().replace("[rfq-trader, order-trader]", "[rfq-tradr]")
     other.write_text(text.replace("supervisor: ines-duarte", "supervisor: ines-duart"))
     said = idac(root, "validate").out
     assert "there is no Role rfq-tradr — did you mean `rfq-trader`?" in said
@@ -58,7 +58,7 @@ def test_quiet_leaves_out_what_is_only_for_information(tmp_path: Path) -> None:
     root = reference(tmp_path)
     assert "info R14" in idac(root, "validate").out
     quiet = idac(root, "-q", "validate").out
-    assert "info" not in quiet and "Valid: 15 manifests" in quiet
+    assert "info" not in quiet and "Valid: 67 manifests" in quiet
 
 
 def test_a_manifest_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:

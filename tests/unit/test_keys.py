@@ -112,14 +112,6 @@ def test_a_key_of_its_age_gets_a_new_version_as_routine_and_keeps_the_old_one_th
     assert [*advance(after, later).resources[KEY.address].facts["versions"]] == ["2"]
 
 
-def test_where_a_token_keeps_no_dates_a_key_is_as_old_as_its_first_certificate() -> None:
-    there = stored(KEY)
-    undated = Resource(there.address, ANNA, there.fields, {**there.facts, "created": ""})
-    for age, due in ((timedelta(days=20), False), (timedelta(days=31), True)):
-        since = held_by(CERTIFICATE, undated, key_since=stamp(NOW - age))
-        assert bool(changes(wanted(), standing(undated, since))) is due
-
-
 def test_what_a_schedule_may_do_is_all_of_a_key_s_renewal_and_of_its_end() -> None:
     there = stored(KEY, age=timedelta(days=31))
     before = standing(there, held_by(CERTIFICATE, there))
@@ -157,7 +149,7 @@ def test_keys_made_together_are_not_renewed_together_and_none_after_its_age() ->
         assert one.subject is not None
         for day in range(89, 102):
             there = stored(one, age=timedelta(days=day, seconds=1))
-            if too_old(one, there, held_by(certified(one.subject, one), there), NOW):
+            if too_old(one, there, NOW):
                 due.append(day)
                 break
     assert len(set(due)) > 3

@@ -15,14 +15,14 @@ from reconciler.model.manifest import Finding, Manifest, SubjectRef
 def expand(manifest: Manifest, world: World) -> Expansion:
     """The TOTP method of a tier that Vault enforces, and who is under it; nothing for the other tiers.
 
-    Incomplete, X06, when the tier asks Vault for what it cannot do: then it claims nothing, and nothing is granted
+    Incomplete, X04, when the tier asks Vault for what it cannot do: then it claims nothing, and nothing is granted
     to those under it.
     """
     spec = spec_of(manifest, MfaTier)
     if not spec.by_vault:
         return Expansion()
     refused = tuple(
-        Finding("X06", "error", message, str(manifest.ref), manifest.at("spec", field))
+        Finding("X04", "error", message, str(manifest.ref), manifest.at("spec", field))
         for field, message in beyond_vault(spec)
     )
     if refused:

@@ -48,11 +48,16 @@ class WebAuthn(Spec):
 class Totp(Spec):
     """Parameters of one-time passwords (RFC 6238). Whoever is enrolled keeps those of the day of enrolment."""
 
-    algorithm: Literal["SHA1", "SHA256", "SHA512"] = "SHA1"  # of the HMAC; many telephones know no other
+    algorithm: Literal["SHA1", "SHA256", "SHA512"] = "SHA1"
+    """Hash that codes are made with."""
     digits: Literal[6, 8] = 6
-    period: Annotated[StrictInt, Field(ge=15, le=60)] = 30  # seconds
-    skew: Annotated[StrictInt, Field(ge=0, le=1)] = 1  # periods by which a code may be early or late
+    """How long a code is."""
+    period: Annotated[StrictInt, Field(ge=15, le=60)] = 30
+    """Seconds for which a code counts."""
+    skew: Annotated[StrictInt, Field(ge=0, le=1)] = 1
+    """How many periods before and after count too."""
     max_attempts: Annotated[StrictInt, Field(ge=1, le=10)] = Field(default=5, alias="maxAttempts")
+    """Wrong codes before the server refuses for a while."""
 
 
 class NotionalOver(Spec):
@@ -86,13 +91,21 @@ class MfaTier(Spec):
     """`spec` of `kind: MfaTier`."""
 
     aal: Annotated[StrictInt, Field(ge=1, le=3)]
+    """Authenticator assurance level that it reaches (NIST SP 800-63B)."""
     acr: Ident
+    """What an identity provider calls it in its tokens."""
     methods: Annotated[tuple[Method, ...], unique] = Field(min_length=1)
+    """What proves the second factor; any one of them will do."""
     webauthn: WebAuthn | None = None
+    """Which authenticators count."""
     totp: Totp | None = None
+    """How one-time codes are made, where Vault enforces the tier."""
     enforced_by: Annotated[tuple[Enforcer, ...], unique] = Field(alias="enforcedBy", min_length=1)
+    """Who holds people to it. Only `vault` is enforced by idac; it names the others, and cannot check them."""
     max_auth_age: Duration | None = Field(default=None, alias="maxAuthAge")
+    """How old a proof may be."""
     step_up: tuple[StepUp, ...] = Field(default=(), alias="stepUp", max_length=32)
+    """Actions that ask for a fresh proof."""
 
     @property
     def by_vault(self) -> bool:

@@ -9,7 +9,7 @@ from reconciler.model.change import Change
 from reconciler.model.estate import Estate
 from reconciler.model.manifest import SubjectRef
 from reconciler.model.outcome import Proof
-from reconciler.providers.hsm.backend import StoredKey, Token
+from reconciler.providers.hsm.backend import Token
 from reconciler.providers.hsm.resources import prefix
 from reconciler.providers.hsm.seen import UNKNOWN
 from reconciler.providers.protocol import Known
@@ -65,10 +65,7 @@ class HsmProver:
             left += 1
             newest = (change.after or {}).get("version") if change is not None else None
             if change is not None and change.action == "delete":
-                if _is_still(change, key):
-                    wrong.append(f"key {name} is still there")
-                elif whole and key.active:
-                    wrong.append(f"another key signs as {name}")
+                wrong.append(f"key {name} is still there")
             elif newest is not None and not whole:
                 older = [version.name for version in key.versions if version.name != newest]
                 wrong += [f"key {name} still has version {version}" for version in older]
@@ -76,9 +73,3 @@ class HsmProver:
                 wrong.append(f"key {name} still signs")
         good = "no key is there" if not left else "no key signs" if whole else "what was to go is gone"
         return wrong, good, sorted(names)
-
-
-def _is_still(change: Change, key: StoredKey) -> bool:
-    """Whether this is the key that the change was to destroy, and not one made in its place."""
-    facts = change.actual.facts if change.actual is not None else {}
-    return any(version.spki in ("", *facts["versions"].values()) for version in key.versions)
