@@ -44,9 +44,11 @@ ARROWS: dict[str, set[str]] = {
     "yaml12": set(),
     "kinds": {"providers/resources", "x509", "canonical"},
     "providers/protocol": set(),
-    "providers/vault": {"providers/protocol", "x509", "canonical"},
-    "providers/ca": {"providers/protocol", "x509", "canonical", "clock"},
-    "providers/hsm": {"providers/protocol", "x509", "canonical", "clock"},  # a key's age, spelled as all moments
+    "providers/dialect": set(),
+    "providers/vault": {"providers/protocol", "providers/dialect", "x509", "canonical"},
+    "providers/ca": {"providers/protocol", "providers/dialect", "x509", "canonical", "clock"},
+    # a key's age, spelled as all moments
+    "providers/hsm": {"providers/protocol", "providers/dialect", "x509", "canonical", "clock"},
     "providers/registry": {"providers/protocol", "providers/vault", "providers/ca", "providers/hsm", "clock"},
     "memory": set(),
     "load": {"kinds", "yaml12", "canonical", "memory", "x509"},  # it sends CSRs ahead to be verified

@@ -53,8 +53,8 @@ class Weather(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 64
 
-    def __init__(self, server: Server) -> None:
-        super().__init__(("127.0.0.1", 0), _Relay)
+    def __init__(self, server: Server, handler: type[Relay] | None = None) -> None:
+        super().__init__(("127.0.0.1", 0), handler or Relay)
         self.target = urlsplit(server.address)
         self.tls = ssl.create_default_context(cafile=str(server.ca_cert))
         self.faults: list[Fault] = []
@@ -74,7 +74,7 @@ class Weather(ThreadingHTTPServer):
         """A client that went away is part of the weather."""
 
 
-class _Relay(BaseHTTPRequestHandler):
+class Relay(BaseHTTPRequestHandler):
     """One connection from a client, and one to the server for it."""
 
     protocol_version = "HTTP/1.1"
@@ -107,7 +107,7 @@ class _Relay(BaseHTTPRequestHandler):
             fault = next((f for f in self.server.faults if f.strikes(line)), None)
         if fault is not None and fault.delay:
             time.sleep(fault.delay)
-        answer = None if fault is not None and (fault.cut or fault.status) and not fault.after else self._ask(body)
+        answer = None if fault is not None and (fault.cut or fault.status) and not fault.after else self.ask(body)
         if fault is not None and fault.cut:
             self.close_connection = True
             return
@@ -117,7 +117,8 @@ class _Relay(BaseHTTPRequestHandler):
         assert answer is not None
         self._answer(*answer, {})
 
-    def _ask(self, body: bytes) -> tuple[int, bytes]:
+    def ask(self, body: bytes) -> tuple[int, bytes]:
+        """What the server says."""
         kept = {k: v for k, v in self.headers.items() if k.lower() not in ("host", "connection", "content-length")}
         self.inner.request(self.command, self.path, body or None, kept)
         answer = self.inner.getresponse()
@@ -136,9 +137,9 @@ class _Relay(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def weather(server: Server) -> Iterator[Weather]:
+def weather(server: Server, handler: type[Relay] | None = None) -> Iterator[Weather]:
     """A relay to this server, fair until told otherwise."""
-    relay = Weather(server)
+    relay = Weather(server, handler)
     thread = threading.Thread(target=relay.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:

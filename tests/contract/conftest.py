@@ -1,4 +1,4 @@
-"""Every provider under contract: the real ones on the real server, and the model."""
+"""Every provider under contract: the real ones on the real server, on one that answers as Vault, and the model."""
 
 from __future__ import annotations
 
@@ -12,12 +12,22 @@ from tests.contract.stage import Stage
 from tests.integration.ca_world import a_world
 from tests.keys import TOKENS
 from tests.openbao import Server, make_estate
+from tests.vaultlike import AsVault
+from tests.weather import weather
 from tests.workloads import WorkloadIssuer
 
 PROVIDERS = ("vault", "ca", "hsm")
 
 
-@pytest.fixture(scope="package", params=["server", "memory"])
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """From a server that answers as Vault one reads in other ways, and writes in the same."""
+    if "stage" in metafunc.fixturenames:
+        reading = metafunc.module.__name__.endswith("test_readers")
+        targets = ("server", "vault", "memory") if reading else ("server", "memory")
+        metafunc.parametrize("stage", targets, indirect=True, scope="package")
+
+
+@pytest.fixture(scope="package")
 def stage(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """One target for the whole suite; every test brings its own subject."""
     home = tmp_path_factory.mktemp("contract")
@@ -25,6 +35,10 @@ def stage(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         yield Stage(InMemory(make_estate(home, "model", hsmTokens=TOKENS, **WorkloadIssuer().spec)))
         return
     server: Server = request.getfixturevalue("openbao")
+    if request.param == "vault":
+        with weather(server, AsVault) as relay, a_world(server, home, relay.address) as world:
+            yield Stage(OnServer(world, samples=3))
+        return
     with a_world(server, home) as world:
         yield Stage(OnServer(world))
 

@@ -82,6 +82,7 @@ class OnServer:
     """`stage.Target` over a real server."""
 
     world: World
+    samples: int = 0  # of the questions that are left without an answer in turn; 0: each of them
     estate: Estate = field(init=False)
     _writers: Mapping[str, Writer] = field(init=False)
 
@@ -128,7 +129,8 @@ class OnServer:
     def deaf(self, name: str, error: type[TargetError]) -> Iterator[Reader]:
         counting = Deaf(self.world.clients("plan"), error("counting"), nth=-1)
         self._readers(counting)[name].observe()
-        for nth in range(counting.asked):
+        step = max(1, counting.asked // self.samples) if self.samples else 1
+        for nth in range(0, counting.asked, step):
             yield self._readers(Deaf(self.world.clients("plan"), error("no answer"), nth))[name]
 
     def silence(self) -> Mapping[str, Prover]:

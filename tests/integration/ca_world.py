@@ -239,10 +239,13 @@ IDENTITIES: tuple[Identity, ...] = ("plan", "contain", "grant", "govern")
 
 
 @contextmanager
-def a_world(server: Server, directory: Path) -> Iterator[World]:
-    """A bootstrapped estate with its four logins, and the end of its connections."""
+def a_world(server: Server, directory: Path, address: str = "") -> Iterator[World]:
+    """A bootstrapped estate with its four logins, and the end of its connections.
+
+    `address` is where the clients reach the server, if not at its own.
+    """
     estate = fresh_estate(server, directory, trustDomain="acme.test", hsmTokens=TOKENS, **WorkloadIssuer().spec)
-    transport = Transport(Pool(server.address, str(server.ca_cert)))
+    transport = Transport(Pool(address or server.address, str(server.ca_cert)))
     watch = Watch()
     clients: dict[Identity, Client] = {}
     for identity in IDENTITIES:

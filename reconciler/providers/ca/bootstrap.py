@@ -11,6 +11,7 @@ from typing import Any
 from reconciler.errors import Rejected
 from reconciler.model.estate import Estate
 from reconciler.providers.ca.resources import PROBE_ROLE, READ_ONLY, probe_role
+from reconciler.providers.dialect import shown
 from reconciler.providers.protocol import Client
 
 ROOT_LIFETIME = 20 * 365 * 86_400  # seconds
@@ -167,7 +168,7 @@ def _ensure(client: Client, path: str, wanted: Mapping[str, Any]) -> None:
 
 
 def _agrees(standing: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
-    return all(standing.get(name) == value for name, value in wanted.items())
+    return all(shown(standing, name) == value for name, value in wanted.items())
 
 
 __all__ = ["bootstrap_ca"]

@@ -12,6 +12,7 @@ from reconciler.model.estate import Estate
 from reconciler.model.manifest import Finding
 from reconciler.providers.ca.bootstrap import CRL, ISSUER, ISSUING
 from reconciler.providers.ca.resources import PROBE_ROLE, probe_role
+from reconciler.providers.dialect import shown
 from reconciler.providers.protocol import Client, deviation
 
 # What certificates say of where to ask about them; the server's address before it is whatever verifiers use.
@@ -36,7 +37,7 @@ def undermined(client: Client, estate: Estate, issuer: Mapping[str, Any]) -> Ite
 
 
 def _deviating(path: str, standing: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[Finding]:
-    wrong = sorted(n for n, value in wanted.items() if (standing.get(n) or None) != (value or None))
+    wrong = sorted(n for n, value in wanted.items() if (shown(standing, n) or None) != (value or None))
     if wrong:
         yield _finding(path, wrong)
 

@@ -28,6 +28,7 @@ from reconciler.providers.ca.resources import (
     SLACK,
     issuer_role,
 )
+from reconciler.providers.dialect import shown
 from reconciler.providers.protocol import Client
 from reconciler.x509 import Certificate, Expected, deviations, join_pem
 
@@ -58,7 +59,7 @@ def issuer_of(client: Client, estate: Estate, subject: SubjectRef) -> Iterator[R
 
 def role_seen(role: Mapping[str, Any]) -> Fields:
     """The managed fields of a PKI role as GET shows it."""
-    return {field: role.get(field) for field in ROLE_FIELDS}
+    return {field: shown(role, field) for field in ROLE_FIELDS}
 
 
 def fetched(

@@ -16,10 +16,10 @@ from reconciler.model.resource import Fields, Resource
 from reconciler.providers.ca import store
 from reconciler.providers.ca.authority import PEM, issuer
 from reconciler.providers.ca.issuing import Issued, Issuing
-from reconciler.providers.ca.resources import BACKDATE, INTACT, READ_ONLY, ROLE_FIELDS, issuer_role
+from reconciler.providers.ca.resources import BACKDATE, INTACT, READ_ONLY, issuer_role
 from reconciler.providers.ca.revocation import CrlKeeper
 from reconciler.providers.ca.revoker import Revoker
-from reconciler.providers.ca.runtime import live_named, runtime_address
+from reconciler.providers.ca.runtime import live_named, role_seen, runtime_address
 from reconciler.providers.protocol import Clients, KeyRequest, Known, desired_of, no_keys
 from reconciler.x509 import Certificate
 
@@ -61,12 +61,12 @@ class CaWriter:
         desired = desired_of(change)
         path = self._role(change)
         there = self._clients("plan").read(path)
-        before = {name: there.data.get(name) for name in ROLE_FIELDS} if there.found else None
+        before = role_seen(there.data) if there.found else None
         if before not in (change.actual.fields if change.actual is not None else None, desired.fields):
             raise Rejected(f"{path}: it changed since it was observed", remedy="plan again")
         body = {name: value for name, value in desired.fields.items() if name != READ_ONLY}
         self._clients("govern").write(path, body)
-        standing = self._clients("plan").read(path).data
+        standing = role_seen(self._clients("plan").read(path).data)
         wrong = sorted(n for n, value in desired.fields.items() if standing.get(n) != value)
         if wrong:
             raise Rejected(f"{path} does not say what was written: {', '.join(wrong)}", remedy="plan again")

@@ -13,6 +13,7 @@ from typing import Any
 
 from reconciler.errors import InvalidInput, Rejected
 from reconciler.model.estate import Estate
+from reconciler.providers.dialect import shown
 from reconciler.providers.protocol import Client
 from reconciler.providers.vault.devfiles import write_private
 from reconciler.providers.vault.footing import KV, footing, of_the_tool, plain, probe_name, tier_probe_name
@@ -192,4 +193,4 @@ def _approle(policies: list[str], life: int) -> Mapping[str, Any]:
 
 
 def _agrees(standing: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
-    return all(plain(standing.get(name)) == plain(value) for name, value in wanted.items())
+    return all(plain(shown(standing, name)) == plain(value) for name, value in wanted.items())

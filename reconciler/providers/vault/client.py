@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from reconciler.errors import Denied, InvalidInput, Overloaded, Rejected, TargetError, Unreachable
 from reconciler.model.secret import Secret
+from reconciler.providers.dialect import harmless, ignored
 from reconciler.providers.protocol import Answer, AnswerHook, CallHook
 from reconciler.providers.vault import listing
 from reconciler.providers.vault.answers import UNLIKE, are_names, document, errors
@@ -26,14 +27,13 @@ _QUERIES = {"sys/health": "?standbyok=true&perfstandbyok=true"}
 _NOTHING = Answer(404, {"errors": []})
 _ANEW = "run again for a new login; if it is refused again, `idac bootstrap` restores the policies"
 _DENIED = {"administrator": "give the token of an administrator, in VAULT_TOKEN"}
-_IGNORED = "Endpoint ignored these unrecognized parameters"
 _NO_ROUTE = ("no handler for route", "route entry not found")
 
 
 def _unpaged(answer: Answer) -> bool:
     """Whether the endpoint says that it knows no `limit`: then it answers 200 for nothing, and not 404."""
     warnings = [str(one) for one in answer.body.get("warnings") or ()]
-    return bool(warnings) and all(one.startswith(_IGNORED) and "limit" in one for one in warnings)
+    return bool(warnings) and all("limit" in ignored(one) for one in warnings)
 
 
 class HttpClient:
@@ -143,7 +143,7 @@ class HttpClient:
             self._after(request.method, request.path, raw.status)
         answer = self._answer(request, raw)
         warnings = [str(w) for w in answer.body.get("warnings") or ()]
-        unexpected = [w for w in warnings if not any(w.startswith(t) for t in tolerate)]
+        unexpected = [w for w in warnings if not harmless(w) and not any(w.startswith(t) for t in tolerate)]
         if unexpected:
             raise Rejected(
                 f"{request.method} {request.path} was answered with a warning: {self._clean(unexpected)}",

@@ -11,6 +11,7 @@ from typing import Any
 
 from reconciler.model.estate import Estate
 from reconciler.model.manifest import Finding
+from reconciler.providers.dialect import shown
 from reconciler.providers.protocol import Client, deviation
 from reconciler.providers.vault.ownership import aliases
 from reconciler.providers.vault.resources import PINNED_LOGIN, document
@@ -72,7 +73,7 @@ def undermined(client: Client, estate: Estate, accessors: Mapping[str, str]) -> 
     authority = str(client.read(f"{estate.mounts.pki}/cert/ca").data.get("certificate", ""))
     wanted = footing(estate, accessors=accessors, authority=authority)
     for path, answer in client.read_many(wanted):
-        wrong = sorted(n for n, v in wanted[path].items() if plain(answer.data.get(n)) != plain(v))
+        wrong = sorted(n for n, v in wanted[path].items() if plain(shown(answer.data, n)) != plain(v))
         if wrong:
             yield deviation(f"{path} is not as bootstrap laid it ({', '.join(wrong)})")
 

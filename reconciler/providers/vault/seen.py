@@ -10,6 +10,7 @@ from typing import Any
 
 from reconciler.errors import Rejected
 from reconciler.model.resource import Value
+from reconciler.providers.dialect import shown
 from reconciler.providers.protocol import Answer
 from reconciler.providers.vault.answers import UNLIKE
 from reconciler.providers.vault.ownership import ESTATE_MARK, STATE_MARK, SUBJECT_MARK, aliases
@@ -82,7 +83,7 @@ def entity_at(path: str, answer: Answer) -> Mapping[str, Any] | None:
 
 def login_fields(role: Mapping[str, Any], share: Callable[[Value], Value] = lambda v: v) -> dict[str, Value]:
     """The managed fields of a cert-auth role. What the server leaves out is empty: it does not know the field."""
-    fields = {field: share(_plain(field, role.get(field))) for field in LOGIN_FIELDS}
+    fields = {field: share(_plain(field, shown(role, field))) for field in LOGIN_FIELDS}
     fields["trusted"] = share(certificate_digest(str(role.get("certificate") or "")))
     return fields
 
@@ -93,7 +94,7 @@ def workload_login_fields(
     """The managed fields of a JWT-auth role."""
     fields = {}
     for field in WORKLOAD_LOGIN_FIELDS:
-        value = role.get(field)
+        value = shown(role, field)
         plain = _empty(field) if value is None else value
         fields[field] = share(sorted(plain) if isinstance(plain, list) and _texts(*plain) else plain)
     return fields

@@ -9,6 +9,7 @@ from reconciler.errors import Rejected
 from reconciler.model.change import Change
 from reconciler.model.estate import Estate
 from reconciler.model.resource import Fields
+from reconciler.model.words import few
 from reconciler.providers.protocol import Client, Clients, Known, desired_of
 from reconciler.providers.vault.entities import CHANGED, REPLAN
 from reconciler.providers.vault.resources import PROBE_ADDRESS, mfa_name
@@ -90,6 +91,10 @@ class TierWriter:
         wrong = sorted(n for n in checked if shown[n] != expected[n])
         if wrong:
             raise Rejected(f"{change.address} does not say what was written: {', '.join(wrong)}", remedy=REPLAN)
+        joins = (change.after or {}).get("joins") or ()
+        if absent := sorted(frozenset(joins) - {subjects[id_] for id_ in wanted}):
+            named = few(absent, len(absent))
+            raise Rejected(f"{change.address}: {named} cannot join, for want of an entity", remedy=REPLAN)
         return {"method": after.id, "members": len(wanted)}
 
     def _method(self, client: Client, fields: Fields) -> str:
