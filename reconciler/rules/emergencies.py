@@ -48,6 +48,13 @@ def _missing_logins(changes: Sequence[Change], actual: Actual) -> Iterator[Findi
     for change in sorted(changes, key=lambda c: c.address):
         if change.type != "vault.login" or change.action != "create" or change.subject is None:
             continue
+        if _disarmed(change.subject, actual):
+            message = (
+                f"{change.subject} has no login although its entity stands: its first release was approved, a run"
+                " of ours broke off, or somebody took its logins away by hand; this plan makes them. If that was an"
+                " emergency, use `idac contain`: then it is held"
+            )
+            yield Finding("H02", "warning", message, str(change.subject))
         path = change.address.split("/", 1)[1]
         certificate = actual.resources.get(f"ca.certificate/{path}")
         if certificate is not None and certificate.facts.get("serials"):
@@ -57,3 +64,11 @@ def _missing_logins(changes: Sequence[Change], actual: Actual) -> Iterator[Findi
                 " certificate or disable the entity: then the subject is held"
             )
             yield Finding("H02", "warning", message, str(change.subject))
+
+
+def _disarmed(subject: SubjectRef, actual: Actual) -> bool:
+    """Whether a bot that is active in the server has nothing left to log in with."""
+    entity = actual.resources.get(f"vault.entity/{subject}")
+    if entity is None or entity.fields["disabled"] or f"ca.issuer/{subject}" not in actual.resources:
+        return False
+    return not any(r.subject == subject and r.type == "vault.login" for r in actual.resources.values())

@@ -143,6 +143,41 @@ def test_what_somebody_puts_on_a_login_method_is_taken_away_or_told(house: Firm)
     admin.close()
 
 
+def test_logins_that_somebody_took_away_are_told_of_when_they_are_made_again(house: Firm) -> None:
+    spire = WorkloadIssuer()
+    named(house, spire)
+    laid(house)
+    made = hired(house, spire, "disarmed")
+    house.apply()
+    admin = house.admin
+    admin.ok("DELETE", f"auth/{house.estate.mounts.workload('spire')}/role/bot.disarmed.spire.1-0")
+    admin.close()
+    (told,) = findings(house, "H02")
+    assert "bot/disarmed has no login although its entity stands" in told
+    house.apply()
+    assert made.login() == 200
+
+
+def test_an_issuer_out_of_reach_holds_up_bootstraps_last_step_alone(house: Firm) -> None:
+    spire = WorkloadIssuer()
+    named(house, spire)
+    laid(house)
+    gone = hired(house, spire, "meanwhile")
+    house.apply()
+    entry = {n: v for n, v in WorkloadIssuer("far").configuration().items() if n != "jwksFile"}
+    entry["discoveryUrl"] = "https://127.0.0.1:1/far"
+    policy = {"autoApprove": True, "removals": {"absolute": 50, "percent": 100}}
+    house.configure(policy=policy, workloadIssuers=[spire.configuration(), entry])
+    ordinary, house.environ = house.environ, house.server.environ
+    done = house.idac("bootstrap", code=1)
+    house.environ = ordinary
+    assert "error checking oidc discovery URL" in done.err
+    assert [m for m in findings(house, "F02") if "jwt-far" not in m] == []
+    (house.root / "bots/meanwhile.yaml").unlink()
+    house.apply(code=None)
+    assert gone.login() == 400
+
+
 def test_a_bots_alias_that_somebody_moved_to_an_entity_of_theirs_is_taken_back(house: Firm) -> None:
     spire = WorkloadIssuer()
     named(house, spire)

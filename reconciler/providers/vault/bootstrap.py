@@ -20,6 +20,7 @@ from reconciler.providers.vault.footing import KV, footing, of_the_tool, plain, 
 from reconciler.providers.vault.policies import grant_document
 from reconciler.providers.vault.resources import TOKEN_LIFE, TOKEN_TTL, WORKLOAD_TOKEN_LIFE, document
 from reconciler.providers.vault.runners import LIFE, POLICIES, PROBE, TIER_PROBE
+from reconciler.providers.vault.workloads import laid
 
 _KV_READY_SECONDS = 10.0
 
@@ -46,16 +47,16 @@ class Bootstrap:
         self._kv_config()
         accessors = {p.rstrip("/"): str(a["accessor"]) for p, a in self._admin.read("sys/auth").data.items()}
         authority = str(self._admin.read(f"{mounts.pki}/cert/ca").data["certificate"])
-        laid = footing(estate, accessors=accessors, authority=authority)
-        issuers = {path for path in laid if path.startswith(f"auth/{mounts.workloads}")}
-        self._footing({path: wanted for path, wanted in laid.items() if path not in issuers})
+        self._footing(footing(estate, accessors=accessors, authority=authority))
         for identity in POLICIES:
             self._identity(identity)
         self._probe(accessors[mounts.cert], probe_name(estate), PROBE)
         self._probe(accessors[mounts.cert], tier_probe_name(estate), TIER_PROBE)
         self._disempower()
-        for path in sorted(issuers):  # last: the server asks their addresses, which may be out of reach just now
-            self._ensure(path, laid[path])
+        for path, wanted in laid(
+            estate
+        ).items():  # last: the server asks issuers, who may be out of reach just now
+            self._ensure(path, wanted)
         return tuple(self.changed)
 
     def _mount(self, where: str, path: str, kind: str, extra: Mapping[str, Any]) -> None:
@@ -85,8 +86,8 @@ class Bootstrap:
                     raise
                 time.sleep(0.02)
 
-    def _footing(self, laid: Mapping[str, Mapping[str, Any]]) -> None:
-        for path, wanted in laid.items():
+    def _footing(self, standing: Mapping[str, Mapping[str, Any]]) -> None:
+        for path, wanted in standing.items():
             self._ensure(path, wanted)
         grant = f"sys/policies/acl/{self._estate.prefix}grant"
         if not self._admin.read(grant).found:  # from then on it is the govern login's to keep

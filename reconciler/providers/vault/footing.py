@@ -16,7 +16,6 @@ from reconciler.providers.protocol import Client, deviation
 from reconciler.providers.vault.ownership import aliases
 from reconciler.providers.vault.resources import PINNED_LOGIN, document
 from reconciler.providers.vault.runners import PROBE, PROBES, TIER_PROBE, documents
-from reconciler.providers.vault.workloads import config_path, configuration
 
 PROBE_SECONDS = 30  # how long the probe's own token lives
 CERT = {
@@ -29,7 +28,7 @@ KV = {"max_versions": 10, "cas_required": False, "delete_version_after": "0s"}  
 def footing(estate: Estate, *, accessors: Mapping[str, str], authority: str) -> Mapping[str, Mapping[str, Any]]:
     """Path -> what must stand there, of all that the planner can see. Arguments as for `runners.documents`.
 
-    A login mount that is not among `accessors` is left out.
+    The login methods of workload issuers are apart (`workloads.laid`).
     """
     made = documents(estate, accessors=accessors, authority=authority)
     policies = {
@@ -49,13 +48,7 @@ def footing(estate: Estate, *, accessors: Mapping[str, str], authority: str) -> 
         }
         for name in PROBES
     }
-    issuers = {
-        config_path(estate, issuer): configuration(estate, issuer)
-        for issuer in estate.spec.workload_issuers
-        if estate.mounts.workload(issuer.name) in accessors
-    }
-    laid = {**probes, f"{cert}/config": CERT, f"{estate.mounts.kv}/config": KV}
-    return {**policies, **laid, **issuers}
+    return {**policies, **probes, f"{cert}/config": CERT, f"{estate.mounts.kv}/config": KV}
 
 
 def probe_name(estate: Estate) -> str:

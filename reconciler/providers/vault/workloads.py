@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from reconciler.errors import TargetError
 from reconciler.model.estate import Estate
 from reconciler.model.manifest import Finding
 from reconciler.model.resource import Resource, Value
 from reconciler.model.workload import WorkloadIssuer
 from reconciler.providers.protocol import Client, deviation
+from reconciler.providers.vault.footing import plain
 from reconciler.providers.vault.ownership import workload_login
 from reconciler.providers.vault.seen import workload_login_fields
 
@@ -25,12 +27,13 @@ _PINNED: Mapping[str, Any] = {
 }
 
 
-def config_path(estate: Estate, issuer: WorkloadIssuer) -> str:
-    """Where its configuration stands."""
-    return f"auth/{estate.mounts.workload(issuer.name)}/config"
+def laid(estate: Estate) -> Mapping[str, Mapping[str, Any]]:
+    """Path -> what must stand there, for each issuer."""
+    issuers = estate.spec.workload_issuers
+    return {f"auth/{estate.mounts.workload(one.name)}/config": _configuration(estate, one) for one in issuers}
 
 
-def configuration(estate: Estate, issuer: WorkloadIssuer) -> Mapping[str, Any]:
+def _configuration(estate: Estate, issuer: WorkloadIssuer) -> Mapping[str, Any]:
     """Every field that the server shows of a JWT auth mount, as it must be for this issuer."""
     authority = estate.workload_authorities.get(issuer.name, "")
     return {
@@ -53,14 +56,31 @@ def mounted(client: Client, estate: Estate) -> Mapping[str, str]:
 
 
 def logins_beside(client: Client, estate: Estate, there: Mapping[str, str]) -> Iterator[Finding]:
-    """F02: an issuer without its mount, or a mount with logins that are no roles. `there` as from `mounted`."""
-    for name, mount in estate.workload_mounts.items():
+    """F02: an issuer without its login method, one that is not as it was laid, or with logins that are no roles.
+
+    `there` is as from `mounted`.
+    """
+    for (name, mount), (path, wanted) in zip(estate.workload_mounts.items(), laid(estate).items(), strict=True):
         if mount not in there:
             yield deviation(f"workload issuer {name} has no login method auth/{mount} yet")
+        else:
+            yield from _deviating(client, path, wanted)
     for mount in there:
         # Roles with a program in them log in too, and no listing of roles shows them.
         if programs := client.list(f"auth/{mount}/cel/role").keys:
             yield deviation(f"auth/{mount} has CEL roles, which idac makes none of: {', '.join(programs)}")
+
+
+def _deviating(client: Client, path: str, wanted: Mapping[str, Any]) -> Iterator[Finding]:
+    """The server may ask the issuer before it answers: one that is out of reach must not hold up a plan's rest."""
+    try:
+        standing = client.read(path).data
+    except TargetError as error:
+        yield Finding("F02", "error", f"whether {path} is as bootstrap laid it cannot be told: {error}")
+        return
+    wrong = sorted(n for n, value in wanted.items() if plain(standing.get(n)) != plain(value))
+    if wrong:
+        yield deviation(f"{path} is not as bootstrap laid it ({', '.join(wrong)})")
 
 
 def abandoned(estate: Estate, mounts: Iterable[str]) -> Iterator[str]:
@@ -91,4 +111,4 @@ def logins(
                 yield Resource(f"vault.login/{whose}/{credential}", subject, fields)
 
 
-__all__ = ["abandoned", "config_path", "configuration", "logins", "logins_beside", "mounted"]
+__all__ = ["abandoned", "laid", "logins", "logins_beside", "mounted"]
