@@ -50,9 +50,9 @@ def _missing_logins(changes: Sequence[Change], actual: Actual) -> Iterator[Findi
             continue
         if _disarmed(change.subject, actual):
             message = (
-                f"{change.subject} has no login although its entity stands: its first release was approved, a run"
-                " of ours broke off, or somebody took its logins away by hand; this plan makes them. If that was an"
-                " emergency, use `idac contain`: then it is held"
+                f"{change.subject} has no login although its entity stands: its first release was approved, or a"
+                " run of ours broke off, or somebody took its logins away by hand; this plan makes them. Was that"
+                " an emergency? Use `idac contain`: then it is held"
             )
             yield Finding("H02", "warning", message, str(change.subject))
         path = change.address.split("/", 1)[1]

@@ -33,12 +33,7 @@ def test_the_bot_of_the_page_is_valid_in_an_estate_with_the_pages_issuer(tmp_pat
             "apiVersion": "idac/v1",
             "kind": "Staff",
             "metadata": {"name": name},
-            "spec": {
-                "personId": name,
-                "entityLei": LEI,
-                "function": "risk",
-                "employment": {"start": "2024-02-01"},
-            },
+            "spec": {"personId": name, **person},
         }
         for name in ("ines-duarte", "aiko-brandt", "leah-roth")
     ]

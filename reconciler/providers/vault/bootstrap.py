@@ -53,9 +53,7 @@ class Bootstrap:
         self._probe(accessors[mounts.cert], probe_name(estate), PROBE)
         self._probe(accessors[mounts.cert], tier_probe_name(estate), TIER_PROBE)
         self._disempower()
-        for path, wanted in laid(
-            estate
-        ).items():  # last: the server asks issuers, who may be out of reach just now
+        for path, wanted in laid(estate).items():  # last: the server asks issuers, who may be away
             self._ensure(path, wanted)
         return tuple(self.changed)
 
