@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from reconciler.kinds.device.spec import Device
+from reconciler.kinds.device.spec import Device, DeviceState
 from reconciler.kinds.person import Person
-from reconciler.model.manifest import Finding, SubjectRef
+from reconciler.model.manifest import Finding, Manifest, SubjectRef, Tally
+from reconciler.model.words import few
 from reconciler.rules.view import View, dangling, dangling_person, finding, several, shared
+
+STATES: tuple[DeviceState, ...] = ("registered", "enrolled", "authenticated")
+DECLARED = "as their manifests declare it, verified by nobody"
 
 
 def _device_owners(view: View) -> Iterator[Finding]:
@@ -61,10 +65,32 @@ def _unattested_holders(view: View) -> Iterator[Finding]:
                 yield finding("R20", "warning", message, manifest, "spec", "roles", index)
 
 
+def _states(view: View) -> Iterator[Finding]:
+    """R28: how far the devices have come, as their manifests declare it. Nothing here verifies that."""
+    found: dict[DeviceState, list[tuple[Manifest, Device]]] = {}
+    for manifest, spec in view.staying(Device):
+        found.setdefault(spec.state(view.today), []).append((manifest, spec))
+    for state in STATES:
+        if devices := found.get(state):
+            names = few((_seen(manifest, spec, state) for manifest, spec in devices), len(devices))
+            tally = Tally(f"devices, {DECLARED}", f"{len(devices):,} {state}")
+            message = f"{state}, {DECLARED}: {names}"
+            yield Finding("R28", "info", message, None, devices[0][0].at("spec"), tally)
+
+
+def _seen(manifest: Manifest, device: Device, state: DeviceState) -> str:
+    """The device's name; of one that is authenticated, by whose word, since when and for how long."""
+    made = device.attestation
+    if state != "authenticated" or made is None:
+        return manifest.name
+    return f"{manifest.name} ({made.source}, {made.at}, for {made.max_age})"
+
+
 RULES: tuple[Callable[[View], Iterator[Finding]], ...] = (
     _device_owners,
     _devices_of_people,
     _device_serials,
     _attestations,
     _unattested_holders,
+    _states,
 )
