@@ -300,7 +300,7 @@ def test_a_certificate_of_a_bot_that_somebody_else_revokes_is_an_emergency(
     admin.close()
     house.apply(code=None)
     assert (made.read(), made.login()) == (403, 400)
-    assert [h["subject"] for h in house.plan()["holds"]] == ["bot/seized"]
+    assert "bot/seized" in [h["subject"] for h in house.plan()["holds"]]
     house.idac("release", "bot/seized", "--reason", "INC-1", "--auto-approve", code=0)
     house.apply()
     assert (made.login(), made.fetch().status) == (200, 200)
@@ -317,7 +317,7 @@ def test_an_entity_of_a_bot_that_somebody_else_deletes_is_an_emergency(
     house.apply(code=None)
     assert made.login() == 400
     assert made.call("GET", "auth/token/lookup-self").status == 403
-    assert [h["subject"] for h in house.plan()["holds"]] == ["bot/erased"]
+    assert "bot/erased" in [h["subject"] for h in house.plan()["holds"]]
     admin.close()
     house.idac("release", "bot/erased", "--reason", "INC-2", "--auto-approve", code=0)
     house.apply()

@@ -448,7 +448,7 @@ def test_a_long_reason_is_cut_to_what_metadata_holds(desk: Desk) -> None:
         (Change("vault.entity/trader/x", SubjectRef("trader", "x"), "rotate", "grant", ""), "cannot rotate"),
         (Change("vault.policy/role/x", None, "rotate", "govern", ""), "cannot rotate"),
         (Change("vault.login/trader/x/mtls", SubjectRef("trader", "x"), "revoke", "contain", ""), "cannot revoke"),
-        (Change("vault.mfa/x", None, "create", "govern", ""), "cannot create"),
+        (Change("vault.nothing/x", None, "create", "govern", ""), "cannot create"),
     ],
 )
 def test_a_change_that_says_too_little_or_what_nobody_can_do_is_refused(
