@@ -73,30 +73,32 @@ class Demo:
         )
         self.idac("dev", "up")
         self.idac("bootstrap")
+        self.say("The firm as it is: invented people, machines and programs, all applied in one run.")
+        self.idac("validate")
+        self.idac("-q", "apply", "--auto-approve", last=7)
         self.say(
             f"A trader joins: {TRADER}. The demo itself makes this one key; real ones are born on a token or TPM."
         )
         key = self.hire()
-        self.idac("validate")
         self.say("What would change? Nothing has been written yet.")
-        self.idac("plan", "--out", "plan.json", tail=60)
+        self.idac("-q", "plan", "--out", "plan.json")
         self.say("Apply exactly that plan. Every grant is read back before the next.")
         self.idac("apply", "--plan", "plan.json")
         self.say("Plan again: what stands is what the manifests say.")
-        self.idac("plan", "--detailed-exitcode")
+        self.idac("-q", "plan", "--detailed-exitcode")
         self.say("The trader logs in with the certificate, and the token reads what the role allows.")
         trader = Holder.of(self.estate, f"trader.{TRADER}.mtls", key, self.delivered())
         trader.log_in()
         self.narrate(f"login accepted; GET {SECRET_PATH} answers {trader.read(SECRET_PATH)}")
         self.say("The trader leaves: the manifest is deleted, and that is all anybody has to do.")
         (self.estate / f"traders/{TRADER}.yaml").unlink()
-        self.idac("plan", "--out", "leaver.json", tail=40)
+        self.idac("-q", "plan", "--out", "leaver.json")
         self.idac("apply", "--plan", "leaver.json")
         self.say("Try everything the trader still holds: the open token, its renewal, the same certificate.")
         self.refused("the open token reads", trader.read(SECRET_PATH))
         self.refused("the open token renews itself", trader.renew())
         self.refused("the same certificate logs in", trader.try_login())
-        self.idac("plan", "--detailed-exitcode")
+        self.idac("-q", "plan", "--detailed-exitcode")
         self.say("Verify the signed records.")
         self.idac("records", "verify")
         self.say("Done. Everything above ran on a real server, and everything the demo started is stopped now.")
@@ -104,9 +106,9 @@ class Demo:
     # -- the user --------------------------------------------------------------------------------------
 
     def idac(
-        self, *arguments: str, expect: int | None = 0, quiet: bool = False, tail: int = 0
+        self, *arguments: str, expect: int | None = 0, quiet: bool = False, last: int = 0
     ) -> subprocess.CompletedProcess[str]:
-        """One command, as a user would type it, in the estate's directory."""
+        """One command, as a user would type it, in the estate's directory. `last`: show so many lines."""
         if not quiet:
             self.narrate(f"$ idac {' '.join(arguments)}")
         command = [sys.executable, "-m", "reconciler.cli.main", *arguments]
@@ -117,9 +119,7 @@ class Demo:
         )
         lines = (done.stdout + done.stderr).splitlines()
         if not quiet:
-            shown = (
-                lines if not tail or len(lines) <= tail else [*lines[:tail], f"… {len(lines) - tail} more lines"]
-            )
+            shown = [f"… {len(lines) - last} lines", *lines[-last:]] if 0 < last < len(lines) else lines
             print_text("".join(f"    {line}\n" for line in shown))
         if expect is not None and done.returncode != expect:
             raise Unexpected(f"`idac {' '.join(arguments)}` exited {done.returncode}, not {expect}")

@@ -44,7 +44,7 @@ def test_the_demo_shows_a_trader_join_and_leave_and_can_be_run_twice(tmp_path: P
         "the open token reads: refused (403)",
         "the open token renews itself: refused (403)",
         "the same certificate logs in: refused (400)",
-        "2 records with 2 journals verified",
+        "3 records with 3 journals verified",
     ):
         assert line in first.stdout
     assert "failed" not in first.stdout
@@ -57,8 +57,8 @@ def test_the_demo_shows_a_trader_join_and_leave_and_can_be_run_twice(tmp_path: P
     kept = tmp_path / "demo" / "identities"
     listed = idac(kept, "records", "list")
     assert listed.code == 0
-    assert len(listed.out.splitlines()) == 2
-    assert len(idac(kept, "--format", "json", "records", "list").json["records"]) == 2
+    assert len(listed.out.splitlines()) == 3
+    assert len(idac(kept, "--format", "json", "records", "list").json["records"]) == 3
     shown = idac(kept, "records", "show", "1")
     assert (shown.code, "trader/dana-demo" in shown.out) == (0, True)
     assert idac(kept, "--format", "json", "records", "show", "1").code == 0
