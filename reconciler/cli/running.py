@@ -20,10 +20,12 @@ from reconciler.cli.ledger import open_ledger
 from reconciler.cli.terminal import applying, print_json, print_text
 from reconciler.clock import now, rfc3339, stamp
 from reconciler.errors import IdacError, InvalidInput, Refused
+from reconciler.load.secrets import find_secrets
 from reconciler.model.estate import Estate, seconds
 from reconciler.model.manifest import SubjectRef, Tree
 from reconciler.model.plan import Plan, PlanTicket
 from reconciler.model.record import Purpose, RecordRef, Run, RunResult
+from reconciler.model.words import printable
 from reconciler.pipeline import Sight, Workshop, apply_plan
 from reconciler.providers.protocol import Connection
 from reconciler.render.document import plan_document, result_document
@@ -31,6 +33,9 @@ from reconciler.render.text import outcome_text, plan_text
 from reconciler.review import Document, require_same
 
 _NAMED = re.compile(r"\A([a-z]+)/([a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)\Z")
+
+
+REMOVED = "(the rest looked like a secret, and was left out)"
 
 
 class Usage(IdacError):
@@ -48,10 +53,21 @@ def named(subject: str) -> SubjectRef:
 
 
 def reason_of(text: str) -> str:
-    """A reason that says something. Raises `Usage`."""
-    if not text.strip():
+    """A reason on one line, in characters that every system takes: no wording stops an emergency.
+
+    From what looks like a secret on it is cut off, for it stands in holds and records. Raises `Usage` for nothing.
+    """
+    found = min(find_secrets(text), default=None)
+    if found is not None:
+        text = f"{text[: _word(text, found)]} {REMOVED}"
+    if not (said := printable(text)):
         raise Usage("--reason says nothing")
-    return text.strip()
+    return said
+
+
+def _word(text: str, place: int) -> int:
+    """Where the word around a place begins."""
+    return next((n + 1 for n in range(place - 1, -1, -1) if text[n].isspace()), 0)
 
 
 def show_plan(context: Context, fresh: Plan, ticket: PlanTicket, out: str) -> None:

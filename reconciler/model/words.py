@@ -1,7 +1,8 @@
-"""Names in messages."""
+"""Names in messages, and words that a server takes."""
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable
 from itertools import islice
 
@@ -11,3 +12,12 @@ def few(names: Iterable[object], total: int, shown: int = 3) -> str:
     told = [str(name) for name in islice(names, shown)]
     more = f" and {total - len(told):,} more" if total > len(told) else ""
     return ", ".join(told) + more
+
+
+def printable(text: str) -> str:
+    """The text on one line, of characters that KV metadata takes: any other one becomes a space.
+
+    The server refuses what Go's `unicode.IsPrint` does: all but letters, marks, numbers, punctuation, symbols
+    and the plain space.
+    """
+    return " ".join("".join(c if unicodedata.category(c)[0] in "LMNPS" else " " for c in text).split())

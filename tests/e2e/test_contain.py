@@ -63,6 +63,20 @@ def test_everything_is_taken_and_proved_and_recorded_and_the_next_apply_changes_
     firm.idac("records", "verify", code=0)
 
 
+def test_no_wording_of_a_reason_stops_it_and_no_secret_in_one_is_kept(firm: Firm) -> None:
+    ward = people(firm, "anna")
+    pasted = "INC-1:\u00a0the desk called\nstolen\tlaptop\u200b, with hvs.CAESIAbcdefghijklmnopqrstuvwxyz in it"
+    done = firm.idac("contain", "trader/anna", "--reason", pasted, code=0)
+    assert ward.powerless("anna")
+    firm.idac("freeze", "--reason", pasted, code=0)
+    said = "INC-1: the desk called stolen laptop , with (the rest looked like a secret, and was left out)"
+    assert [hold["reason"] for hold in firm.plan()["holds"]] == [said]
+    assert said in done.out and "hvs." not in done.out + done.err
+    for end in (("release", "trader/anna"), ("thaw",)):
+        firm.idac(*end, "--reason", "all\nis well", "--auto-approve", code=0)
+    assert firm.apply()["status"] == "complete"
+
+
 def test_told_twice_it_proves_again_and_a_release_needs_what_a_grant_needs(firm: Firm, tmp_path: Path) -> None:
     ward = people(firm, "anna")
     contain(firm, "anna")

@@ -13,6 +13,7 @@ from reconciler.clock import is_moment
 from reconciler.errors import Rejected
 from reconciler.model.estate import Estate
 from reconciler.model.manifest import SubjectRef
+from reconciler.model.words import printable
 from reconciler.providers.protocol import Client
 
 CERTIFICATES, REVOCATIONS = "certificates", "revocations"
@@ -197,4 +198,4 @@ def withdraw(client: Client, estate: Estate, name: str) -> None:
 
 
 def _cut(value: str) -> str:
-    return value.encode()[:LONGEST_VALUE].decode(errors="ignore")
+    return printable(value).encode()[:LONGEST_VALUE].decode(errors="ignore")

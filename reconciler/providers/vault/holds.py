@@ -16,6 +16,7 @@ from reconciler.model.change import Change
 from reconciler.model.estate import Estate
 from reconciler.model.manifest import SubjectRef
 from reconciler.model.resource import Hold, is_freeze
+from reconciler.model.words import printable
 from reconciler.providers.protocol import Client, Clients
 from reconciler.providers.vault.ownership import principal
 from reconciler.providers.vault.resources import entity_name
@@ -55,8 +56,8 @@ def book(holds: Entries, releases: Entries, distrusted: Entries) -> Book:
 
 
 def shortened(text: str) -> str:
-    """As much of a reason as metadata holds."""
-    return text.encode()[:LONGEST].decode(errors="ignore")
+    """As much of a reason as metadata holds, in characters that it takes."""
+    return printable(text).encode()[:LONGEST].decode(errors="ignore")
 
 
 def put(clients: Clients, estate: Estate, change: Change, by: str, at: str) -> None:
