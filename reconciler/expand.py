@@ -62,6 +62,8 @@ def _expand(tree: Tree, estate: Estate, today: date) -> Desired:
             else:
                 frozen.add(ref)
     shared = _shared_keys(resources.values(), tree, lifecycles)
+    for issuer, why in estate.workload_faults.items():  # said of each of its bots besides, and bars those alone
+        findings.append(Finding("X05", "warning", f"workload issuer {issuer} of idac.yaml: {why}"))
     resources["ca.crl"] = ca.crl()
     try:
         resources.update((r.address, r) for r in _grant_policy(tree, estate, lifecycles))

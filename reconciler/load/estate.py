@@ -73,7 +73,7 @@ def load_estate(path: Path) -> Estate:
     document = _Document.model_validate(value)
     name, spec = document.metadata.name, document.spec
     plain = spec.model_dump(mode="json", by_alias=True)
-    keys, authorities = referred_by(spec.workload_issuers, Root(path.parent))
+    keys, authorities, faults = referred_by(spec.workload_issuers, Root(path.parent))
     files = {"keys": keys, "authorities": authorities} if keys or authorities else {}
     return Estate(
         name=name,
@@ -83,6 +83,7 @@ def load_estate(path: Path) -> Estate:
         policy_digest=digest(plain["policy"]),
         workload_keys=keys,
         workload_authorities=authorities,
+        workload_faults=faults,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from reconciler.errors import CryptoError, InvalidInput
+from reconciler.errors import CryptoError
 from reconciler.load.files import Root, Unreadable
 from reconciler.model.workload import WorkloadIssuer
 from reconciler.x509 import join_pem, read_certificate, read_jwks
@@ -14,10 +14,14 @@ LARGEST = 64 * 1024  # bytes of a key set
 
 def referred_by(
     issuers: Sequence[WorkloadIssuer], root: Root
-) -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:
-    """Public keys and authorities (PEM), by the issuer's name. Raises `InvalidInput`, naming issuer and file."""
+) -> tuple[dict[str, tuple[str, ...]], dict[str, str], dict[str, str]]:
+    """Public keys and authorities (PEM), and what is wrong with a file, each by the issuer's name.
+
+    Nothing is raised: a file that is lost or garbled is its issuer's fault, and must stop no emergency.
+    """
     keys: dict[str, tuple[str, ...]] = {}
     authorities: dict[str, str] = {}
+    faults: dict[str, str] = {}
     for issuer in issuers:
         try:
             if issuer.jwks_file is not None:
@@ -27,12 +31,8 @@ def referred_by(
                 read_certificate(pem)
                 authorities[issuer.name] = join_pem(pem)
         except (Unreadable, CryptoError) as error:
-            file = issuer.jwks_file or issuer.ca_cert
-            raise InvalidInput(
-                f"workload issuer {issuer.name}: {file}: {error}",
-                remedy="give a file below the directory of idac.yaml: a JSON Web Key Set of public keys, or PEM",
-            ) from None
-    return keys, authorities
+            faults[issuer.name] = f"{issuer.jwks_file or issuer.ca_cert}: {error}"
+    return keys, authorities, faults
 
 
 __all__ = ["referred_by"]

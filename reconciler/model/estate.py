@@ -187,6 +187,7 @@ class Estate(Strict):
     # What workloadIssuers name by file: public keys (PEM) and authorities (PEM), by the issuer's name.
     workload_keys: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     workload_authorities: dict[str, str] = Field(default_factory=dict)
+    workload_faults: dict[str, str] = Field(default_factory=dict)  # issuer -> why its file is of no use
 
     @property
     def prefix(self) -> str:

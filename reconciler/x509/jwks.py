@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
@@ -30,7 +31,7 @@ def read_jwks(data: bytes) -> tuple[str, ...]:
     """
     try:
         shown = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise CryptoError("that is not a JSON Web Key Set") from None
     keys = shown.get("keys") if isinstance(shown, dict) else None
     if not isinstance(keys, list) or not keys or len(keys) > _MOST or not all(isinstance(k, dict) for k in keys):
@@ -46,7 +47,7 @@ def read_jwks(data: bytes) -> tuple[str, ...]:
 def _pem(key: Mapping[str, Any]) -> str:
     try:
         public = _public(key)
-    except (KeyError, TypeError, ValueError, binascii.Error):
+    except (KeyError, TypeError, ValueError, binascii.Error, UnsupportedAlgorithm):
         raise CryptoError("it holds a key that cannot be read") from None
     form = serialization.PublicFormat.SubjectPublicKeyInfo
     return public.public_bytes(serialization.Encoding.PEM, form).decode().strip()

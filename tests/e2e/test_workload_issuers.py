@@ -219,6 +219,35 @@ def test_idac_contain_takes_a_bot_at_once_with_what_it_fetched(house: Firm) -> N
     assert (made.login(), made.read()) == (200, 200)
 
 
+@pytest.mark.parametrize("text", [None, "oops", "[" * 60_000], ids=["missing", "garbled", "nested"])
+def test_a_key_set_that_is_lost_stops_no_emergency_and_bars_that_issuers_bots_alone(
+    house: Firm, text: str | None
+) -> None:
+    spire = WorkloadIssuer()
+    named(house, spire)
+    laid(house)
+    made = hired(house, spire, "zeta")
+    house.apply()
+    file = house.root / "keys/spire.json"
+    good = file.read_text()
+    file.unlink() if text is None else file.write_text(text)
+    hired(house, spire, "late")
+    name = f"joiner-{len(text or '')}"
+    house.trader(name)
+    house.apply(code=None)
+    told = {f["subject"] for f in house.plan()["findings"] if f["code"] == "X05" and f["severity"] == "error"}
+    assert told == {"bot/zeta", "bot/late"} and not findings(house, "F02")
+    assert (made.login(), house.holder(name).login()) == (200, 200)
+    house.idac("contain", "bot/zeta", "--reason", "INC-8", code=0)
+    assert (made.read(), made.login()) == (403, 400)
+    house.idac("freeze", "--reason", "INC-8", code=0)
+    house.idac("thaw", "--reason", "INC-8", "--auto-approve", code=0)
+    file.write_text(good)
+    house.idac("release", "bot/zeta", "--reason", "INC-8 closed", "--auto-approve", code=0)
+    house.apply()
+    assert (made.login(), made.read()) == (200, 200)
+
+
 def test_idac_show_says_which_release_asks_for_which_login(house: Firm) -> None:
     spire = WorkloadIssuer()
     named(house, spire)

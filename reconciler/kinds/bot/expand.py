@@ -38,7 +38,8 @@ def expand(manifest: Manifest, world: World) -> Expansion:
                 message = f"credential {credential.name} is refused: {judged}"
                 faults.append(Finding("X02", "error", message, str(manifest.ref), where))
     complete = made.complete and not faults and _profiles_there(bot, world)
-    findings = (*made.findings, *faults, *_not_bound(manifest, bot, world))
+    told = (*_unread(manifest, bot, world.estate), *_not_bound(manifest, bot, world))
+    findings = (*made.findings, *faults, *told)
     return Expansion((entity(world.estate, manifest.ref, bot), *own), findings, complete)
 
 
@@ -127,6 +128,14 @@ def _faults(manifest: Manifest, bot: Bot, estate: Estate) -> Iterator[Finding]:
             f"issuer {issuer.name} maps no claim for {what}: nothing would hold the release to its {what}Digest"
         )
         yield fault(message, "releases", index, f"{what}Digest")
+
+
+def _unread(manifest: Manifest, bot: Bot, estate: Estate) -> Iterator[Finding]:
+    """X05: an issuer whose file is of no use. Its bots are granted nothing, and lose nothing."""
+    issuer = bot.binding.issuer
+    if issuer in estate.workload_faults:
+        message = f"workload issuer {issuer} of idac.yaml: {estate.workload_faults[issuer]}"
+        yield Finding("X05", "error", message, str(manifest.ref), manifest.at("spec", "binding", "issuer"))
 
 
 def _not_its_own(uri: str, subject: SubjectRef, estate: Estate) -> str:

@@ -53,8 +53,13 @@ class Bootstrap:
         self._probe(accessors[mounts.cert], probe_name(estate), PROBE)
         self._probe(accessors[mounts.cert], tier_probe_name(estate), TIER_PROBE)
         self._disempower()
-        for path, wanted in laid(estate).items():  # last: the server asks issuers, who may be away
-            self._ensure(path, wanted)
+        faults = estate.workload_faults
+        for name, (path, wanted) in zip(estate.workload_mounts, laid(estate).items(), strict=True):
+            if name not in faults:
+                self._ensure(path, wanted)  # last: the server asks issuers, who may be away
+        for name, why in faults.items():
+            remedy = "give a file below the directory of idac.yaml: a JSON Web Key Set of public keys, or PEM"
+            raise InvalidInput(f"workload issuer {name}: {why}", remedy=remedy)
         return tuple(self.changed)
 
     def _mount(self, where: str, path: str, kind: str, extra: Mapping[str, Any]) -> None:

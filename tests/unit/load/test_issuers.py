@@ -62,9 +62,6 @@ def test_subjects_are_those_of_the_trust_domain_unless_others_are_named(tmp_path
         ({"jwksFile": None}, "exactly one of"),
         ({"jwksFile": None, "jwksUrl": "http://spire.meridian.test/keys"}, "must be an https URL"),
         ({"caCert": "ca.pem"}, "caCert is for a URL"),
-        ({"jwksFile": "keys/none.json"}, "keys/none.json: no such file"),
-        ({"jwksFile": "../outside.json"}, "leads out"),
-        ({"jwksFile": None, "jwksUrl": URL, "caCert": "keys/spire.json"}, "not a PEM certificate"),
         ({"name": "Spire"}, "name"),
         ({"algorithms": ["HS256"]}, "must be"),
         ({"algorithms": ["none"]}, "must be"),
@@ -75,9 +72,29 @@ def test_subjects_are_those_of_the_trust_domain_unless_others_are_named(tmp_path
     ],
 )
 def test_what_cannot_be_held_to_is_refused(tmp_path: Path, changed: dict[str, Any], words: str) -> None:
-    (tmp_path.parent / "outside.json").write_text(json.dumps(ISSUER.jwks))
     with pytest.raises(InvalidInput, match=words):
         loaded(tmp_path, **changed)
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"jwksFile": "keys/none.json"}, "keys/none.json: no such file"),
+        ({"jwksFile": "../outside.json"}, "leads out"),
+        ({"jwksFile": "nested.json"}, "not a JSON Web Key Set"),
+        ({"jwksFile": "private.json"}, "holds a private key"),
+        ({"jwksFile": None, "jwksUrl": URL, "caCert": "keys/spire.json"}, "not a PEM certificate"),
+    ],
+)
+def test_a_file_of_no_use_is_its_issuers_fault_and_the_estate_is_read(
+    tmp_path: Path, changed: dict[str, Any], words: str
+) -> None:
+    (tmp_path.parent / "outside.json").write_text(json.dumps(ISSUER.jwks))
+    (tmp_path / "nested.json").write_text("[" * 60_000)
+    (tmp_path / "private.json").write_text(json.dumps({"keys": [{**ISSUER.jwk, "d": "AA"}]}))
+    estate = loaded(tmp_path, **changed)
+    assert words in estate.workload_faults["spire"]
+    assert not estate.workload_keys and not estate.workload_authorities
 
 
 def test_two_issuers_of_one_name_are_refused(tmp_path: Path) -> None:
