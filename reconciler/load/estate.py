@@ -55,7 +55,7 @@ def find_estate(start: Path) -> Path:
             return directory / FILE
     raise InvalidInput(
         f"no {FILE} here, above or in identities/",
-        remedy="name it with --config, or copy identities/ of idac's own repository to begin with",
+        remedy="name it with --config, or begin with `idac init DIR`",
     )
 
 

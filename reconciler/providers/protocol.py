@@ -209,8 +209,9 @@ def no_keys(address: Address, spki: str) -> str:
 
 
 def deviation(what: str) -> Finding:
-    """F02: something that bootstrap laid and that is otherwise now. `what` says what, and in which respect."""
-    return Finding("F02", "error", f"{what} — an administrator must look into it, then run `idac bootstrap`")
+    """F02: something that bootstrap lays and that is otherwise now. `what` says what, and in which respect."""
+    remedy = "if nobody changed idac.yaml, an administrator must look into it; `idac bootstrap` lays it anew"
+    return Finding("F02", "error", f"{what} — {remedy}")
 
 
 def desired_of(change: Change) -> Resource:

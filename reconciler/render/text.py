@@ -19,6 +19,7 @@ from reconciler.render.values import value_words
 
 SIGNS = {"create": "+", "update": "~", "rotate": "±", "revoke": "×", "delete": "-", "hold": "!", "release": "○"}
 COLOURS = {"+": "green", "~": "yellow", "±": "yellow", "×": "red", "-": "red", "!": "magenta", "○": "green"}
+VERBS = {"hold": "is put on hold", "release": "is released"}
 HEADS = {
     "contain": "Contain — power taken away, before anything is given",
     "govern": "Govern — the rules themselves change",
@@ -38,15 +39,15 @@ def _plan_lines(plan: Plan, ticket: PlanTicket | None, paint: Paint) -> Iterator
     if plan.empty:
         yield unchanged_line(plan, paint)
     else:
-        yield "idac will do the following, in this order:"
+        yield _opening(plan)
     for phase in PHASES:
         changes = [c for c in plan.changes if c.phase == phase]
         if changes:
             yield from ["", paint("bold", HEADS[phase])]
-            yield from _phase_lines(changes, paint)
+            yield from _phase_lines(plan, changes, paint)
     if plan.routine:
         yield from ["", paint("bold", "Routine — allowed without review, outside the digest")]
-        yield from _phase_lines(plan.routine, paint)
+        yield from _phase_lines(plan, plan.routine, paint)
     yield from hold_lines(plan, paint)
     if plan.unmanaged:
         yield from ["", paint("dim", f"Not ours, never touched: {_unmanaged(plan.unmanaged)}")]
@@ -64,7 +65,23 @@ def _unmanaged(names: Sequence[str], shown: int = 6) -> str:
     return f"{safe(', '.join(names[:shown]))}{more}"
 
 
-def _phase_lines(changes: Sequence[Change], paint: Paint) -> Iterator[str]:
+def _opening(plan: Plan) -> str:
+    withheld = _withheld(plan)
+    if not withheld:
+        return "idac will do the following, in this order:"
+    every = withheld == len(plan.changes) + len(plan.routine)
+    return (
+        "idac will do nothing of the following, all of which is withheld:"
+        if every
+        else f"idac will do the following, in this order, but for {withheld} withheld:"
+    )
+
+
+def _withheld(plan: Plan) -> int:
+    return sum(1 for c in (*plan.changes, *plan.routine) if plan.stopped(c))
+
+
+def _phase_lines(plan: Plan, changes: Sequence[Change], paint: Paint) -> Iterator[str]:
     for group, members in groupby(
         sorted(changes, key=lambda c: (c.subject is None, c.group)), key=lambda c: c.group
     ):
@@ -74,7 +91,7 @@ def _phase_lines(changes: Sequence[Change], paint: Paint) -> Iterator[str]:
         else:
             yield ""
         for change in sorted(several, key=lambda c: c.order):
-            yield from _change_lines(change, paint)
+            yield from _change_lines(change, paint, withheld=bool(plan.stopped(change)))
 
 
 def _meaning(changes: Sequence[Change]) -> str:
@@ -85,7 +102,10 @@ def _meaning(changes: Sequence[Change]) -> str:
     gained = _list_change(changes, "policies", gained=True)
     lost = _list_change(changes, "policies", gained=False)
     words = [f"gains {', '.join(gained)}"] * bool(gained) + [f"loses {', '.join(lost)}"] * bool(lost)
-    return "; ".join(words) if words else safe(changes[0].reason)
+    said = safe(changes[0].reason)
+    if not words and changes[0].action in VERBS:  # the reason is what somebody typed
+        said = f"{VERBS[changes[0].action]}: {said}"
+    return "; ".join(words) if words else said
 
 
 def _shown_reason(changes: Sequence[Change]) -> str:
@@ -100,10 +120,11 @@ def _list_change(changes: Sequence[Change], name: str, *, gained: bool) -> list[
     return [role_words(v) for v in sorted(found)]
 
 
-def _change_lines(change: Change, paint: Paint) -> Iterator[str]:
+def _change_lines(change: Change, paint: Paint, *, withheld: bool = False) -> Iterator[str]:
     sign = SIGNS[change.action]
     why = "" if change.subject is not None and change.action != "rotate" else f"  # {change.reason}"
-    yield f"  {paint(COLOURS[sign], sign)} {safe(change.address)}{paint('dim', safe(why))}"
+    mark = paint("yellow", "  (withheld)") if withheld else ""
+    yield f"  {paint(COLOURS[sign], sign)} {safe(change.address)}{mark}{paint('dim', safe(why))}"
     before, after = change.before or {}, change.after or {}
     if change.action == "delete" or change.closes:
         return
@@ -135,8 +156,9 @@ def _totals(plan: Plan) -> str:
     parts = [
         f"{count} to {action}" for action, count in plan.summary.items() if count or action in ("create", "delete")
     ]
-    text = f"Plan: {', '.join(parts)}."
-    return text + (f" {len(plan.routine)} routine." if plan.routine else "")
+    text = f"Plan: {', '.join(parts)}." + (f" {len(plan.routine)} routine." if plan.routine else "")
+    withheld = _withheld(plan)
+    return text + (f" {withheld} of these withheld." if withheld else "")
 
 
 def _guard_lines(plan: Plan, paint: Paint) -> Iterator[str]:

@@ -92,7 +92,7 @@ def _footing(actual: Actual) -> Guard:
     wrong = [f for f in actual.foreign if f.code == "F02"]
     if not wrong:
         return Guard("G10", "passed", "what bootstrap laid stands as it was laid")
-    message = f"{len(wrong)} of the tool's own rules are not as bootstrap laid them: {wrong[0].message}"
+    message = f"{len(wrong)} of the tool's own rules are not as bootstrap lays them: {wrong[0].message}"
     return Guard("G10", "refused", message + " — nothing is granted until then")
 
 

@@ -99,7 +99,7 @@ class Bot(SubjectSpec):
     owner: Name
     """Who answers for it: a Trader or Staff."""
     kill_switch_owners: Annotated[tuple[Name, ...], unique] = Field(default=(), alias="killSwitchOwners")
-    """Who can stop it. An algo in production should have two."""
+    """Declared: who can stop it. An algo in production should have two."""
     environment: Literal["prod", "uat", "test"]
     """Where it runs; its tokens must say the same."""
     status: Literal["active", "suspended", "retired"] = "active"
@@ -111,7 +111,7 @@ class Bot(SubjectSpec):
     releases: tuple[Release, ...] = Field(min_length=1, max_length=16)
     """What may run. Several at once, for overlap and rollback."""
     schedule: Schedule | None = None
-    """When it may act."""
+    """Declared: when it may act."""
 
     @model_validator(mode="after")
     def _named_algo(self) -> Self:

@@ -49,12 +49,13 @@ class VaultPath(Spec):
 
 
 class Requires(Spec):
-    """What a holder must have. Declared only: the kinds that would hold it to this come later."""
+    """What a holder must have."""
 
     mfa_tier: Name | None = Field(default=None, alias="mfaTier")
-    """Name of the weakest MfaTier that will do."""
+    """Name of the weakest MfaTier that will do. Whoever has a weaker one, or none, as bots and devices, is granted
+    nothing (R22)."""
     device_attested: StrictBool = Field(default=False, alias="deviceAttested")
-    """Whether one of the holder's devices must have an attestation that holds."""
+    """Declared: whether one of the holder's devices must have an attestation that holds. A warning (R20)."""
 
 
 Permission = Annotated[
@@ -66,15 +67,15 @@ class Role(Spec):
     """`spec` of `kind: Role`."""
 
     permissions: Annotated[tuple[Permission, ...], unique] = ()
-    """What the holder may do in the firm's own systems, such as `order.enter`."""
+    """Declared: what the holder may do in the firm's own systems, such as `order.enter`."""
     requires: Requires = Requires()
     """What a holder must have."""
     conflicts_with: Annotated[tuple[Name, ...], unique] = Field(default=(), alias="conflictsWith")
     """Roles that nobody may hold beside this one (separation of duties). It holds both ways."""
     owners: Annotated[tuple[Name, ...], unique] = ()
-    """Who answers for the role."""
+    """Declared: who answers for the role."""
     max_grant: Duration | None = Field(default=None, alias="maxGrant")
-    """Longest time for which the role is given."""
+    """Declared: longest time for which the role is given."""
     vault_paths: tuple[VaultPath, ...] = Field(default=(), alias="vaultPaths")
     """What the holder may do in Vault: the role's ACL policy."""
 

@@ -76,4 +76,4 @@ class Trader(Person):
     desk: Name
     """The desk, in the firm's own words."""
     market_access: tuple[MarketAccess, ...] = Field(default=(), alias="marketAccess")
-    """Where the person may trade what, up to how much and until when."""
+    """Declared: where the person may trade what, up to how much and until when."""

@@ -89,7 +89,7 @@ def test_a_newcomer_without_an_estate_is_told_how_to_begin(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert front.run(["validate"]) == 1
-    assert "copy identities/ of idac's own repository" in capsys.readouterr().err
+    assert "begin with `idac init DIR`" in capsys.readouterr().err
 
 
 def test_help_imports_neither_the_pipeline_nor_cryptography() -> None:

@@ -44,7 +44,7 @@ def test_the_estate_is_found_here_then_above_then_in_identities(tmp_path: Path) 
 
 
 def test_no_estate_anywhere_is_an_error_with_a_remedy(tmp_path: Path) -> None:
-    with pytest.raises(InvalidInput, match="copy identities/"):
+    with pytest.raises(InvalidInput, match="idac init"):
         find_estate(tmp_path)
 
 
