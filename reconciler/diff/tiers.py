@@ -71,7 +71,7 @@ def _tier(address: str, wanted: Resource | None, there: Resource | None, scene: 
     name = address.partition("/")[2]
     members = frozenset(there.fields["members"] if there is not None else ())
     if wanted is not None:
-        yield from _rule(wanted, there)
+        yield from _rule(wanted, there, scene)
         joining = sorted(m for m in wanted.fields["members"] if m not in members and scene.life(m) != "left")
         yield from _join(wanted, there, members, joining, scene)
         members |= {m for m in joining if scene.stands(m) or m in scene.made}
@@ -88,8 +88,12 @@ def _tier(address: str, wanted: Resource | None, there: Resource | None, scene: 
         yield Change(address, None, "delete", phase, UNEXPLAINED, before=before, actual=there)
 
 
-def _rule(wanted: Resource, there: Resource | None) -> Iterator[Change]:
-    """The method and the form of its enforcement. Nobody comes under it or leaves it by this."""
+def _rule(wanted: Resource, there: Resource | None, scene: _Scene) -> Iterator[Change]:
+    """The method and the form of its enforcement. Nobody comes under it or leaves it by this.
+
+    An enforcement that somebody made ask for less is put right as containment, and whoever it may have let in with
+    another code is logged out.
+    """
     if there is None:
         after = _rules(wanted)
         why = "the manifest asks for it"
@@ -99,7 +103,12 @@ def _rule(wanted: Resource, there: Resource | None) -> Iterator[Change]:
     if changed:
         why = f"differs in {', '.join(sorted(changed))}"
         made = _with(wanted, there.fields["members"])
-        yield Change(wanted.address, None, "update", "govern", why, before, changed, made, there)
+        phase: Phase = "contain" if changed.keys() == {"deviations"} and there.facts.get("lax") else "govern"
+        yield Change(wanted.address, None, "update", phase, why, before, changed, made, there)
+        name = wanted.address.partition("/")[2]
+        late: Phase = "contain" if phase == "contain" else "grant"
+        held = (m for m in there.fields["members"] if there.facts.get("lax") and scene.held_to(m, name))
+        yield from (replace(c, phase=late) for m in held for c in _log_out(_subject(m), scene))
 
 
 def _join(

@@ -7,9 +7,14 @@ from typing import Any
 
 import pytest
 
+from reconciler.model.change import Change
+from reconciler.model.resource import Fields
+from reconciler.providers.protocol import Known
+from reconciler.providers.vault.tierwriter import TierWriter
 from tests.codes import begin, enforcements, enrol, log_in, method_of
 from tests.firm import Firm
 from tests.openbao import Raw, a_desk
+from tests.openbao import log_in as vault_log_in
 
 pytestmark = pytest.mark.openbao
 
@@ -150,7 +155,7 @@ def test_what_somebody_loosens_is_seen_and_restored_and_whoever_slipped_in_is_lo
     mount = desk.admin.read("sys/auth").body["data"][f"{desk.estate.mounts.cert}/"]["accessor"]
     desk.admin.ok("POST", path, {**one, "mfa_method_ids": also, "auth_method_accessors": [mount]})
     shown = next(c for c in desk.plan()["changes"] if c["address"] == "vault.mfa/otp")
-    assert shown["phase"] == "govern" and len(shown["before"]["deviations"]) == 2
+    assert shown["phase"] == "contain" and len(shown["before"]["deviations"]) == 2
     desk.apply()
     mended = enforcements(desk)[name]
     assert mended["mfa_method_ids"] == [method_of(desk, "otp")["id"]]
@@ -160,6 +165,53 @@ def test_what_somebody_loosens_is_seen_and_restored_and_whoever_slipped_in_is_lo
     assert desk.plan()["changes"] == []
     assert begin(anna)[0] == ""
     desk.admin.ok("DELETE", f"identity/mfa/method/totp/{other.data['method_id']}")
+
+
+def test_whoever_logs_in_while_the_tier_is_being_made_is_logged_out_all_the_same(
+    desk: Firm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("anna", "bob"):
+        desk.trader(name)
+    desk.apply()
+    anna = desk.holder("anna")
+    assert desk.holder("bob").login() == 200
+    tier(desk)
+    desk.change("anna", mfaTier="otp")
+    desk.leave("bob")  # the run looks for his tokens before anybody is under the tier
+    plainly, logins = TierWriter.apply, []
+
+    def meanwhile(self: TierWriter, change: Change, known: Known) -> Fields:
+        if change.phase == "govern":
+            logins.append(anna.login())
+        return plainly(self, change, known)
+
+    monkeypatch.setattr(TierWriter, "apply", meanwhile)
+    assert desk.apply()["status"] == "complete"
+    assert logins == [200] and anna.read() == 403
+    assert begin(anna)[0] == ""
+
+
+def test_an_enforcement_with_another_method_is_put_right_and_ends_what_it_let_in_frozen_or_not(desk: Firm) -> None:
+    tier(desk)
+    tier(desk, "weak")
+    desk.trader("anna", mfaTier="otp")
+    desk.trader("bob", mfaTier="weak")
+    desk.apply()
+    anna, telephone = desk.holder("anna"), enrol(desk, "anna", "weak")
+    (name,) = (n for n in enforcements(desk) if ".otp" in n)
+    standing, weak = enforcements(desk)[name], method_of(desk, "weak")["id"]
+    nobody = {"auth_method_accessors": "", "auth_method_types": "", "identity_group_ids": ""}
+    body = {"mfa_method_ids": [weak], "identity_entity_ids": standing["identity_entity_ids"], **nobody}
+    grant = vault_log_in(desk.server, desk.estate, "grant")
+    grant.ok("POST", f"identity/mfa/login-enforcement/{name}", body)
+    grant.close()
+    assert (log_in(anna, telephone, telephone.code()), anna.read()) == (200, 200)
+    desk.idac("freeze", "--reason", "INC-3", code=0)
+    desk.apply(code=None)
+    assert anna.read() == 403
+    assert enforcements(desk)[name]["mfa_method_ids"] == [method_of(desk, "otp")["id"]]
+    desk.idac("thaw", "--reason", "INC-3", "--auto-approve", code=0)
+    assert desk.plan()["changes"] == []
 
 
 def test_every_field_of_the_method_is_managed(desk: Firm) -> None:

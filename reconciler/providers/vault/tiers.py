@@ -115,7 +115,8 @@ def observed(
         fields = method_fields(one)
         fields["deviations"] = sorted(set(_deviations(one, subjects, existing, probe)))
         fields["members"] = sorted(subjects[id_] for id_ in one.entities if id_ in subjects)
-        yield Resource(f"vault.mfa/{tier}", None, fields, {"method": one.id})
+        lax = any(enforced.methods != (one.id,) for enforced in one.enforcements)
+        yield Resource(f"vault.mfa/{tier}", None, fields, {"method": one.id, "lax": lax})
 
 
 def _deviations(

@@ -52,8 +52,8 @@ class _Token:
 
 
 class Tokens:
-    """One sweep over all accessors serves a whole run: whoever is contained was disabled before it began, and a
-    credential that is taken was refused everywhere before."""
+    """One sweep over all accessors serves all that is contained: whoever is was disabled before it began, and a
+    credential that is taken was refused everywhere before. Whoever comes under an MFA tier later was not."""
 
     def __init__(self, clients: Clients) -> None:
         self._clients = clients
@@ -76,6 +76,11 @@ class Tokens:
         if left:
             raise Rejected(f"{left} tokens of entity {entity_id} still stand after they were revoked")
         return {"revoked": len(accessors), "_accessors": accessors}
+
+    def forget(self) -> None:
+        """Sweep afresh for the next question: from this moment on a login needs more than it did."""
+        with self._lock:
+            self._swept = None
 
     def _of(self, entity_id: str, *, fresh: bool) -> list[_Token]:
         with self._lock:

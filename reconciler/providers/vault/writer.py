@@ -38,7 +38,9 @@ class VaultWriter:
             case "vault.alias", "delete":
                 return self._delete_alias(change)
             case "vault.mfa", "create" | "update" | "delete":
-                return self._tiers.apply(change, known)
+                done = self._tiers.apply(change, known)
+                self._tokens.forget()  # a sweep before this may lack whoever logged in without the code meanwhile
+                return done
             case "vault.token", "revoke":
                 return self._tokens.revoke(_id_of(change), _tokens_of(change))
         return self._entities.apply(change)
