@@ -75,10 +75,14 @@ def apply(plan: Plan, hands: Hands, known: Mapping[Address, Fields]) -> Executio
     numbered = list(enumerate(sorted([*plan.changes, *plan.routine], key=lambda c: c.order)))
     state = _State(plan, hands, {a: dict(f) for a, f in known.items()})
     contained = [c for _, c in numbered if c.phase == "contain" and not plan.stopped(c)]
+    remade = _made_again(contained, plan)
     with ThreadPoolExecutor(max_workers=hands.workers, thread_name_prefix="apply") as pool:
         for _, batch in groupby(numbered, key=lambda item: item[1].order[:2]):
             hands.alive()
             work = list(batch)
+            if remade and work[0][1].phase != "contain":
+                _prove(state, _still_unproved(state, remade))
+                remade = []
             if any(c.closes for _, c in work):
                 _prove(state, [c for c in contained if not c.closes])
             _step(state, pool, work)
@@ -198,6 +202,13 @@ def _takes(change: Change) -> bool:
     """Whether this takes away power that a prover can look for."""
     disables = (change.after or {}).get("state") == "containing"
     return disables or (change.action in ("revoke", "delete") and not change.closes)
+
+
+def _made_again(contained: Sequence[Change], plan: Plan) -> list[Change]:
+    """What is taken from whoever is given the same anew: it can be proved only in between."""
+    given = {c.address for c in plan.changes if c.phase == "grant" and c.action == "create"}
+    groups = {c.group for c in contained if c.action == "delete" and c.address in given}
+    return [c for c in contained if c.group in groups]
 
 
 def _still_unproved(state: _State, contained: Sequence[Change]) -> list[Change]:

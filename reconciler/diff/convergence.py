@@ -13,6 +13,7 @@ from reconciler.diff.containment import UNEXPLAINED, contain, end_tokens, revoke
 from reconciler.diff.credentials import Credentials
 from reconciler.diff.issuers import converge_issuer, delete_issuer, is_fetched, revoke_fetched
 from reconciler.diff.keys import credential_of, deactivate
+from reconciler.diff.logins import converge_login
 from reconciler.model.change import Change, Phase
 from reconciler.model.manifest import SubjectRef
 from reconciler.model.resource import Actual, Address, Core, Fields, Resource
@@ -21,8 +22,6 @@ ORPHAN = "ca.certificate/orphan/"
 TOKENS = "whoever logged in with what is taken is logged out"
 # A live entity's lists: what is there and not desired is power to take away.
 POWER = ("policies", "aliases")
-# Longer than desired is power too; every other deviation of a login loosens its binding.
-HARMLESS_IF_SHORTER = ("token_ttl", "token_max_ttl", "token_explicit_max_ttl")
 
 
 def converge(
@@ -51,13 +50,14 @@ def converge(
                 made += converge_issuer(subject, resource, after, found, actual.distrusted)
                 adopted.add(f"ca.certificate/runtime/{subject}")  # explained; what is not was no part of it
             case _:
-                made += _converge_login(subject, resource, resolve(resource.fields, actual, there), there, found)
+                made += converge_login(subject, resource, resolve(resource.fields, actual, there), there, found)
     yield from made
     extras = [r for r in present if r.address not in credentials.wanted and r.address not in adopted]
     removed = [c for r in extras if r.type != "hsm.key" for c in _remove(subject, r)]
     yield from removed
     yield from credentials.superfluous(extras, (*made, *removed))
     taken = [c for c in made if c.type == "ca.certificate" and c.action == "revoke" and not c.routine]
+    taken += [c for c in made if c.type == "vault.login" and c.action == "delete"]
     yield from _end_tokens(subject, (*taken, *removed), present)
 
 
@@ -137,27 +137,6 @@ def _narrow_entity(
         reason = "; ".join(f"no longer in {n}: {', '.join(_lost(before[n], less[n]))}" for n in less)
         yield _change(subject, desired, narrowed, actual, "contain", reason)
     return narrowed
-
-
-def _converge_login(
-    subject: SubjectRef,
-    desired: Resource,
-    after: Fields,
-    actual: Resource | None,
-    found: Mapping[Address, Resource],
-) -> Iterator[Change]:
-    if actual is None:
-        certificate = found.get(desired.address.replace("vault.login/", "ca.certificate/", 1))
-        gone = certificate is not None and certificate.facts.get("serials")
-        why = "it is gone while its certificate is in force: a run broke off, or somebody deleted it by hand"
-        yield _change(subject, desired, after, None, "grant", why if gone else "the manifest asks for it")
-        return
-    before, changed = differing(actual.fields, after)
-    if not changed:
-        return
-    shorter = all(n in HARMLESS_IF_SHORTER and (before[n] or 0) < changed[n] for n in changed)
-    phase: Phase = "grant" if shorter else "contain"
-    yield _change(subject, desired, after, actual, phase, f"restore {', '.join(sorted(changed))}")
 
 
 def _change(

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from reconciler.model.change import Change
 from reconciler.model.estate import Estate, RemovalBudget
+from reconciler.model.login import rebound
 from reconciler.model.manifest import SubjectRef
 from reconciler.model.plan import Guard
 from reconciler.model.resource import Actual, Core, Desired, Resource, by_subject
@@ -175,9 +176,13 @@ def _in_common(wanted: Sequence[Resource], there: Sequence[Resource]) -> list[Re
     """What stays when nothing is granted: what stands and is wanted as well."""
     standing = {r.address: r for r in there}
     both = [(standing[r.address], r) for r in wanted if r.address in standing]
-    return [
-        r for old, r in both if r.type != "vault.entity" or {*old.fields["policies"]} & {*r.fields["policies"]}
-    ]
+    return [r for old, r in both if _kept(old, r)]
+
+
+def _kept(old: Resource, new: Resource) -> bool:
+    if new.type == "vault.entity":
+        return bool({*old.fields["policies"]} & {*new.fields["policies"]})
+    return new.type != "vault.login" or not rebound(old.fields, new.fields)
 
 
 def _powers(resources: Iterable[Resource]) -> list[str]:

@@ -258,6 +258,17 @@ def test_of_several_answers_about_one_system_the_worst_counts(order: tuple[Proof
     assert statuses(found)[f"contain delete {CLOSE}"] == "not-attempted"
 
 
+def test_what_is_taken_and_given_anew_is_proved_in_between_and_once() -> None:
+    address = "vault.login/trader/anna/mtls"
+    gone = Change(address, ANNA, "delete", "contain", "")
+    anew = Change(address, ANNA, "create", "grant", "")
+    diary = proving()
+    found = run(diary, make((gone, anew)))
+    events = [(kind, what) for kind, what in diary.events if kind in ("write", "prove")]
+    assert events == [("write", f"delete {address}"), ("prove", address), ("write", f"create {address}")]
+    assert {p.status for p in found.proofs} == {"proved", "not-covered"}
+
+
 def test_without_anything_taken_away_nobody_is_asked() -> None:
     diary = Diary()
     assert run(diary, many("a")).proofs == ()

@@ -131,6 +131,15 @@ def test_what_is_lost_and_cannot_be_given_back_counts() -> None:
     assert "G01" not in verdicts(desired(all_of(wanted, TEN), active(TEN)), STANDING, findings=broken)
 
 
+def test_logins_that_would_let_in_somebody_else_are_lost_when_nothing_is_granted() -> None:
+    moved = [r for s in TEN for r in (*wanted(s)[::2], login(s, allowed_uri_sans=[f"spiffe://new.test/{s}"]))]
+    assert "G01" not in verdicts(desired(moved, active(TEN)), STANDING)
+    frozen = replace(STANDING, freeze=Hold(SubjectRef("estate", "t"), "INC-9", "", "2026-11-24T11:00:00Z"))
+    found = verdicts(desired(moved, active(TEN)), frozen)
+    assert found["G01"].subjects == set(TEN)
+    assert "stripped of all logins" in found["G01"].message
+
+
 def test_whoever_has_nothing_left_to_lose_does_not_count() -> None:
     sealed = [entity(s, disabled=True, state="contained") for s in TEN]
     assert "G01" not in verdicts(desired([], {}), actual(sealed))

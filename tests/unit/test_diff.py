@@ -221,7 +221,6 @@ def test_a_changed_mark_is_restored(name: str) -> None:
 @pytest.mark.parametrize(
     ("drift", "phase"),
     [
-        ({"allowed_uri_sans": []}, "contain"),
         ({"token_policies": ["root"]}, "contain"),
         ({"token_ttl": 90000}, "contain"),
         ({"token_ttl": 60}, "grant"),
@@ -231,6 +230,22 @@ def test_a_login_that_drifted_wider_is_narrowed_first(drift: dict[str, Any], pha
     state = actual([entity(ANNA), login(ANNA, **drift), issued(certificate(ANNA))])
     changes = diff(desired(wanted(ANNA), {ANNA: "active"}), state, NOW)
     assert [(c.phase, c.action, c.type) for c in changes] == [(phase, "update", "vault.login")]
+
+
+@pytest.mark.parametrize("drift", [{"allowed_uri_sans": []}, {"allowed_common_names": ["*"]}])
+def test_a_login_that_lets_in_somebody_else_is_deleted_with_its_tokens_and_made_again_as_a_grant(
+    drift: dict[str, Any],
+) -> None:
+    state = actual([entity(ANNA), login(ANNA, **drift), issued(certificate(ANNA))])
+    changes = diff(desired(wanted(ANNA), {ANNA: "active"}), state, NOW)
+    assert said(changes) == [
+        ("contain", "delete", "vault.login/trader/anna/mtls"),
+        ("contain", "revoke", "vault.token/trader/anna/mtls"),
+        ("grant", "create", "vault.login/trader/anna/mtls"),
+    ]
+    (deleted,) = [c for c in changes if c.action == "delete"]
+    assert deleted.before == drift
+    assert diff(desired(wanted(ANNA), {ANNA: "active"}), advance(state, changes), NOW) == ()
 
 
 def test_what_no_manifest_explains_is_taken_away() -> None:

@@ -101,6 +101,20 @@ def test_a_retired_release_goes_with_its_tokens_and_the_other_stays() -> None:
     ]
 
 
+def test_another_digest_is_no_update_but_an_end_and_a_grant_that_asks_for_its_approval() -> None:
+    state = actual([body(), issuer(), release("1-0"), release("1-1"), fetched()])
+    asked = desired(wanted(release("1-0", **{"/image": "sha256:2"}), release("1-1")), {BOT: "active"})
+    changes = diff(asked, state, NOW)
+    assert said(changes) == [
+        ("contain", "delete", f"vault.login/{BOT}/spire.1-0"),
+        ("contain", "revoke", f"vault.token/{BOT}/spire.1-0"),
+        ("grant", "create", f"vault.login/{BOT}/spire.1-0"),
+    ]
+    (made,) = [c for c in changes if c.action == "create"]
+    assert "see that the approval is of this one" in made.reason
+    assert diff(asked, advance(state, changes), NOW) == ()
+
+
 def test_a_retired_release_goes_although_the_manifest_has_a_fault_and_nothing_else_does() -> None:
     core = Core(body(id=None), frozenset({"runtime", "spire.1-1"}), frozenset({"spire.1-0"}), whole=False)
     state = actual([body(), issuer(), release("1-0"), release("1-1"), release("1-2"), fetched()])
