@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from reconciler.diff.containment import contain, hold
 from reconciler.diff.estate import refresh_lists, strays
 from reconciler.diff.holds import Held
+from reconciler.diff.identity import marks
 from reconciler.model.change import Change
 from reconciler.model.manifest import SubjectRef
 from reconciler.model.resource import Actual, Hold, Resource, by_subject
@@ -43,8 +44,8 @@ def _taken(
 
 
 def _hold(subject: SubjectRef, reason: str, by: str, before: Hold | None, resources: Sequence[Resource]) -> Hold:
-    """With the person and the keys that can be seen, so that it follows them under another name."""
+    """With person or algo, keys and workloads as they can be seen, so that it follows them under another name."""
     marked = next((str(r.facts["person"]) for r in resources if "person" in r.facts), "")
-    keys = {str(r.fields.get("spki") or r.facts.get("spki") or "") for r in resources} - {""}
+    keys = {mark for r in resources for mark in marks(r)}
     person = marked or (before.person if before is not None else "")
     return Hold(subject, reason, by, "", person, frozenset(keys | (before.keys if before is not None else set())))

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from reconciler.diff.identity import marks, told_by
 from reconciler.diff.keys import taken as key_taken
 from reconciler.errors import Refused
 from reconciler.model.change import Change
-from reconciler.model.manifest import SubjectRef
+from reconciler.model.manifest import ALGO, SubjectRef
 from reconciler.model.resource import Actual, BySubject, Desired, Hold, Resource, Revocation
 
 OURS = ("containing", "contained")
@@ -44,15 +45,13 @@ class _Look:
         self.revoked = {subject: tuple(found) for subject, found in revoked.items()}
 
     def keys(self, subject: SubjectRef) -> frozenset[str]:
-        """The subject's keys, desired and actual ones."""
+        """The subject's keys and workloads, desired and actual ones."""
         if self._keys is None:
             self._keys = {}
             for resource in (*self.desired.resources.values(), *self.actual.resources.values()):
-                if resource.address.startswith("ca.certificate/") and resource.subject is not None:
-                    said = resource.fields.get("spki") or resource.facts.get("spki") or ""
-                    spki = said if isinstance(said, str) else ""  # of a key that does not stand yet nobody knows
-                    self._keys.setdefault(resource.subject, set()).add(spki)
-        return frozenset(self._keys.get(subject, ())) - {""}
+                if resource.subject is not None:
+                    self._keys.setdefault(resource.subject, set()).update(marks(resource))
+        return frozenset(self._keys.get(subject, ()))
 
 
 @dataclass(slots=True)
@@ -176,8 +175,10 @@ def _followed(
     ways = [("", sources.by_subject.get(subject))]
     ways += [("it was ", sources.by_subject.get(name)) for name in look.desired.former.get(subject, ())]
     same = sources.by_person.get(person.casefold()) if person else None
-    ways.append((f"it is the same person (personId {person}) as ", same))
-    ways += [("it has a key of ", sources.by_key.get(key)) for key in sorted(keys)]
+    algo = person.removeprefix(ALGO) if person.startswith(ALGO) else ""
+    same_one = f"its algoId {algo} is that of " if algo else f"it is the same person (personId {person}) as "
+    ways.append((same_one, same))
+    ways += [(told_by(key), sources.by_key.get(key)) for key in sorted(keys)]
     for words, hold in ways:
         if hold is not None:
             return f"{words}{hold.subject}, which is on hold: {hold.reason}"

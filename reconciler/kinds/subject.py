@@ -87,7 +87,7 @@ class SubjectSpec(Spec):
 
     @property
     def whose(self) -> str:
-        """The personId of whoever it is; empty for what is no person."""
+        """What it stays under another name: a personId, or `algo:` and an algoId; empty where nothing is."""
         return ""
 
     @property

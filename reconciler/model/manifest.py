@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 Severity = Literal["error", "warning", "info"]
 Lifecycle = Literal["active", "suspended", "left"]
+ALGO = "algo:"  # before an algoId, where a personId stands for people; no personId has a colon
 # The lifecycle on a day, and why. A manifest says it; an invalid one may still say it.
 Life = Callable[[date], tuple[Lifecycle, str]]
 

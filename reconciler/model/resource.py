@@ -60,7 +60,8 @@ def by_subject(resources: Iterable[Resource]) -> BySubject:
 class Hold:
     """Somebody contained this subject and nobody has released it.
 
-    A hold follows the person: `person` (the manifest's personId) and `keys` (SPKIs) are theirs as known then.
+    A hold follows whoever it is: `person` (the manifest's personId; `algo:` and the algoId of a bot) and `keys`
+    (SPKIs; of a workload what its issuer says of it) are theirs as known then.
     """
 
     subject: SubjectRef
@@ -113,7 +114,7 @@ class Desired:
     former: Mapping[SubjectRef, tuple[SubjectRef, ...]] = field(
         default_factory=dict
     )  # every former name, free or not
-    persons: Mapping[SubjectRef, str] = field(default_factory=dict)  # personId
+    persons: Mapping[SubjectRef, str] = field(default_factory=dict)  # personId, or algo
     cores: Mapping[SubjectRef, Core] = field(default_factory=dict)  # of frozen subjects
 
 

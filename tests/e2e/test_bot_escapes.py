@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+import yaml
 
 from tests.e2e.test_bots import change, hire
 from tests.firm import Firm, found
@@ -72,3 +73,28 @@ def test_a_bot_that_may_be_granted_nothing_gets_no_other_image_either(house: Fir
     assert replace(bot, image=OTHER).login() == 400
     change(house, "barred", owner="head")
     house.apply()
+
+
+@pytest.mark.parametrize("kept", ["algoId", "sub"])
+def test_a_hold_follows_the_workload_to_another_name(house: Firm, issuer: WorkloadIssuer, kept: str) -> None:
+    old, new = f"rogue-{kept.lower()}", f"honest-{kept.lower()}"
+    bot = hire(house, issuer, old)
+    assert bot.login() == 200
+    house.idac("contain", f"bot/{old}", "--reason", "rogue algo", code=0)
+    file = house.root / f"bots/{old}.yaml"
+    document = yaml.safe_load(file.read_text())
+    file.unlink()
+    document["metadata"]["name"] = new
+    document["spec"] |= (
+        {"algoId": "ANOTHER"} if kept == "sub" else {"spiffeId": f"spiffe://meridian.test/prod/{new}"}
+    )
+    (house.root / f"bots/{new}.yaml").write_text(yaml.safe_dump(document))
+    house.apply()
+    held = {h["subject"]: h["reason"] for h in house.plan()["holds"]}
+    assert ("its algoId" if kept == "algoId" else "its workload") in held[f"bot/{new}"]
+    sub = document["spec"]["spiffeId"]
+    assert replace(bot, name=new).login(sub=sub) == 400
+    for name in (old, new):
+        house.idac("release", f"bot/{name}", "--reason", "mended", "--auto-approve", code=None)
+    house.apply()
+    assert replace(bot, name=new).login(sub=sub) == 200

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
-from reconciler.diff import diff
+import pytest
+
+from reconciler.diff import contain_now, diff
 from reconciler.model.change import Change
 from reconciler.model.manifest import SubjectRef
-from reconciler.model.resource import Core, Resource
-from tests.unit.world import NOW, actual, advance, desired, entity
+from reconciler.model.resource import Core, Hold, Resource
+from tests.unit.world import NOW, actual, advance, crl, desired, entity
 
 BOT = SubjectRef("bot", "mm")
 URI = "spiffe://t.test/prod/bot/mm"
@@ -30,8 +33,9 @@ def fetched(uri: str = URI, *serials: str) -> Resource:
     return Resource(RUNTIME, BOT, {}, {"serials": sorted(serials or ("0a:0b",)), "uri_san": uri})
 
 
-def body(**more: Any) -> Resource:
-    return entity(BOT, aliases=ALIASES, **more)
+def body(person: str = "", **more: Any) -> Resource:
+    made = entity(BOT, **{"aliases": ALIASES, **more})
+    return replace(made, facts={**made.facts, **({"person": person} if person else {})})
 
 
 def wanted(*releases: Resource) -> list[Resource]:
@@ -129,6 +133,35 @@ def test_the_alias_of_a_bot_whose_manifest_is_in_doubt_stays() -> None:
     core = Core(entity(BOT, id=None), None, whole=False)
     frozen = desired([], {}, frozen=frozenset({BOT}), cores={BOT: core})
     assert diff(frozen, actual([body(), issuer(), release()]), NOW) == ()
+
+
+@pytest.mark.parametrize(
+    ("standing", "words"),
+    [
+        ([body()], "its workload is that of bot/mm"),
+        ([release()], "its workload is that of bot/mm"),
+        ([body(aliases=[f"idac-t-jwt-spire:{URI.upper()}"])], "its workload is that of bot/mm"),
+        ([issuer()], "its workload is that of bot/mm"),
+        ([body(person="algo:MM-7")], "its algoId MM-7 is that of bot/mm"),
+    ],
+)
+def test_a_hold_follows_a_bot_to_another_name_by_workload_and_algo(standing: list[Resource], words: str) -> None:
+    (first, *_) = sorted(contain_now(BOT, "rogue", "ops", crl(), actual(standing)), key=lambda c: c.order)
+    noted = first.after or {}
+    held = Hold(BOT, "rogue", "ops", "2026-11-24T10:00:00Z", noted.get("person", ""), frozenset(noted["keys"]))
+    new = SubjectRef("bot", "mm2")
+    asked = [Resource(r.address.replace("/mm", "/mm2"), new, r.fields, {}) for r in wanted()]
+    target = desired(asked, {new: "active"}, persons={new: "algo:MM-7"} if noted.get("person") else {})
+    (change,) = diff(target, actual([], [held]), NOW)
+    assert (change.action, change.subject) == ("hold", new)
+    assert words in change.reason
+
+
+def test_no_hold_follows_to_another_issuers_workload_of_the_same_name() -> None:
+    held = Hold(BOT, "rogue", "ops", "2026-11-24T10:00:00Z", keys=frozenset({f"workload kube:{URI}"}))
+    new = SubjectRef("bot", "mm2")
+    asked = [Resource(r.address.replace("/mm", "/mm2"), new, r.fields, {}) for r in wanted()]
+    assert all(c.action != "hold" for c in diff(desired(asked, {new: "active"}), actual([], [held]), NOW))
 
 
 def test_a_login_without_its_entity_is_an_emergency() -> None:

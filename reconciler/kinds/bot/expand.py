@@ -47,7 +47,7 @@ def entity(estate: Estate, subject: SubjectRef, bot: Bot) -> Resource:
     """The bot's entity: with an alias where its tokens log in, and the policy that lets it fetch certificates."""
     mount = estate.mounts.workload(bot.binding.issuer)
     alias = f"{mount}:{sub(estate, subject, bot)}"
-    return vault.entity(estate, subject, bot.roles, own=bot.own, aliases=[alias])
+    return vault.entity(estate, subject, bot.roles, bot.whose, bot.own, [alias])
 
 
 def spiffe_id(estate: Estate, subject: SubjectRef, bot: Bot) -> str:

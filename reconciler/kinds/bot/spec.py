@@ -16,7 +16,7 @@ from pydantic import Field, StrictBool, model_validator
 from reconciler.kinds.bot.words import Digest, SpiffeId, SubClaim, TimeZone, Version, Window
 from reconciler.kinds.fields import Day, Ident, Name, RelativePath, refuse, unique
 from reconciler.kinds.subject import SubjectSpec
-from reconciler.model.manifest import Life, Lifecycle, Spec
+from reconciler.model.manifest import ALGO, Life, Lifecycle, Spec
 from reconciler.providers.vault.policies import RUNTIME
 
 
@@ -131,6 +131,11 @@ class Bot(SubjectSpec):
         if len([c for c in self.credentials if c.key.runtime]) > 1:
             raise refuse("has two runtime credentials: one is enough, its certificates live for minutes")
         return self
+
+    @property
+    def whose(self) -> str:
+        """The algoId, which names one set of code under whatever name."""
+        return f"{ALGO}{self.algo_id}" if self.algo_id else ""
 
     @property
     def subject_claim(self) -> str:
