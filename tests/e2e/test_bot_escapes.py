@@ -98,3 +98,26 @@ def test_a_hold_follows_the_workload_to_another_name(house: Firm, issuer: Worklo
         house.idac("release", f"bot/{name}", "--reason", "mended", "--auto-approve", code=None)
     house.apply()
     assert replace(bot, name=new).login(sub=sub) == 200
+
+
+@pytest.mark.parametrize("holder", ["a stranger", "another subject"])
+def test_containing_a_bot_finds_its_alias_wherever_somebody_moved_it(
+    house: Firm, issuer: WorkloadIssuer, holder: str
+) -> None:
+    bot = hire(house, issuer, f"lent-{holder.rsplit(maxsplit=1)[-1]}")
+    assert bot.login() == 200
+    there = house.admin
+    there.ok("POST", "sys/policies/acl/elsewhere", {"policy": 'path "desk/*" { capabilities = ["read"] }'})
+    if holder == "a stranger":
+        other = there.ok("POST", "identity/entity", {"name": "stranger", "policies": ["elsewhere"]}).data["id"]
+    else:
+        other = there.ok("GET", f"identity/entity/name/{house.estate.prefix}trader.cro").data["id"]
+    mount = there.ok("GET", "sys/auth").data[f"{house.estate.mounts.workload('spire')}/"]["accessor"]
+    moved = {"name": bot.uri, "canonical_id": other, "mount_accessor": mount}
+    there.ok("POST", "identity/entity-alias", moved)
+    there.close()
+    through = replace(bot)
+    assert (through.login(), through.read()) == (200, 200)
+    house.idac("contain", f"bot/{bot.name}", "--reason", "rogue", code=0)
+    assert (bot.read(), through.read(), replace(bot).login()) == (403, 403, 400)
+    house.apply()

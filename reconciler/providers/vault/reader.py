@@ -11,7 +11,7 @@ from reconciler.model.manifest import Finding, SubjectRef
 from reconciler.model.resource import Address, Hold, Observation, Resource, Value
 from reconciler.providers.protocol import Client
 from reconciler.providers.vault import holds, tiers
-from reconciler.providers.vault.closure import entities_of
+from reconciler.providers.vault.closure import entities_of, held_elsewhere, own_aliases
 from reconciler.providers.vault.footing import empowered, of_the_tool, tier_probe_name, undermined
 from reconciler.providers.vault.ownership import (
     HOLD_MARK,
@@ -76,19 +76,20 @@ class VaultReader:
 
     def observe_subject(self, subject: SubjectRef) -> Observation:
         """One subject's entity, logins and hold, and whoever holds its alias."""
-        entities, held, _, foreign = self._entities(entities_of(self._client, self._estate, subject))
+        target, workloads = self._target()
         own = f"{subject.principal}."
         names = self._client.keys_under(f"auth/{self._estate.mounts.cert}/certs", own)
-        target, workloads = self._target()
+        standing = [*self._logins(names), *logins(self._client, self._estate, workloads, own)]
+        leading = own_aliases(self._estate, subject, standing)
+        entities, marked, _, foreign = self._entities(entities_of(self._client, self._estate, subject, leading))
         book = holds.of(self._client, self._estate, subject)
-        standing = {h.subject: h for h in (*held, *book.standing)}
         return Observation(
             resources=(
                 *(r for r in entities if r.subject in (subject, None)),
-                *self._logins(names),
-                *logins(self._client, self._estate, workloads, own),
+                *held_elsewhere(entities, subject, leading),
+                *standing,
             ),
-            holds=tuple(hold for held_one, hold in standing.items() if held_one == subject),
+            holds=tuple({h.subject: h for h in (*marked, *book.standing) if h.subject == subject}.values()),
             foreign=tuple(foreign),
             target=target,
             freeze=book.freeze,
@@ -246,5 +247,4 @@ def _stray(resource: Resource) -> Resource:
 def _hold_mark(entity: Mapping[str, Any], verdict: Verdict) -> Iterator[Hold]:
     reason = (entity.get("metadata") or {}).get(HOLD_MARK)
     if reason is not None and verdict.subject is not None:
-        subject: SubjectRef = verdict.subject
-        yield Hold(subject, reason, "", entity.get("last_update_time", ""))
+        yield Hold(verdict.subject, reason, "", entity.get("last_update_time", ""))
