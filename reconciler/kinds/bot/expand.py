@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import reconciler.providers.ca.resources as ca
 import reconciler.providers.vault.resources as vault
@@ -25,6 +25,7 @@ def expand(manifest: Manifest, world: World) -> Expansion:
     bot, made = spec_of(manifest, Bot), expand_subject(manifest, world)
     faults = list(_faults(manifest, bot, world.estate))
     own = [r for r in made.resources if r.type != "vault.entity"]
+    faults += _open_doors(manifest, bot, own, world.estate)
     issuer = world.estate.workload_issuer(bot.binding.issuer)
     if issuer is not None and not faults:
         own += [_login(manifest.ref, bot, release, issuer, world.estate) for release in bot.bound(world.today)]
@@ -95,6 +96,22 @@ def _issuer(manifest: Manifest, credential: Credential, bot: Bot, world: World) 
         return ca.issuer(world.estate, manifest.ref, made, spiffe_id(world.estate, manifest.ref, bot))
     except InvalidInput as error:
         return str(error)
+
+
+def _open_doors(manifest: Manifest, bot: Bot, made: Sequence[Resource], estate: Estate) -> Iterator[Finding]:
+    """X02: a login by which what the bot fetched would log in too. A retired release keeps such certificates, and
+    cert auth cannot be told to refuse their mark.
+    """
+    uri = spiffe_id(estate, manifest.ref, bot)
+    doors = {r.address.rsplit("/", 1)[-1] for r in made if uri in r.fields.get("allowed_uri_sans", ())}
+    for index, credential in enumerate(bot.credentials):
+        if credential.name in doors and any(c.key.runtime for c in bot.credentials):
+            message = (
+                f"credential {credential.name} is refused: runtime certificates have its SPIFFE ID, {uri}, and"
+                " would log in by it, of retired releases too: give the bot another spiffeId, or one credential"
+            )
+            where = manifest.at("spec", "credentials", index, "key")
+            yield Finding("X02", "error", message, str(manifest.ref), where)
 
 
 def _profiles_there(bot: Bot, world: World) -> bool:
