@@ -8,7 +8,7 @@ from pydantic import Field, StrictStr, StringConstraints, model_validator
 
 from reconciler.model.strict import Strict
 
-URL = r"\Ahttps://[^\s/]\S*\z"
+URL = r"\Ahttps://[A-Za-z0-9.\[\]:-]{1,255}(/[!-~]{0,512})?\z"  # RFC 3986, without userinfo
 ISSUER = r"\A[!-~]{1,512}\z"
 POINTER = r"\A(/[A-Za-z0-9_.:-]{1,64}){1,8}\z"
 SUBJECTS = r"\A[A-Za-z0-9][A-Za-z0-9:/._@-]{2,255}\*?\z"
@@ -33,6 +33,13 @@ class WorkloadClaims(Strict):
     """JSON pointer to the model's digest."""
     config: Pointer | None = None
     """JSON pointer to the configuration's digest."""
+
+    @model_validator(mode="after")
+    def _differ(self) -> Self:
+        named = [pointer for pointer in (self.environment, self.image, self.model, self.config) if pointer]
+        if len(set(named)) != len(named):
+            raise ValueError("two claims are at one JSON pointer: one of them would hold nobody to anything")
+        return self
 
 
 class WorkloadIssuer(Strict):

@@ -61,6 +61,12 @@ def test_subjects_are_those_of_the_trust_domain_unless_others_are_named(tmp_path
         ({"jwksUrl": URL}, "exactly one of"),
         ({"jwksFile": None}, "exactly one of"),
         ({"jwksFile": None, "jwksUrl": "http://spire.meridian.test/keys"}, "must be an https URL"),
+        ({"jwksFile": None, "jwksUrl": "https://user:pw@spire.meridian.test/keys"}, "must be an https URL"),
+        ({"jwksFile": None, "jwksUrl": "https://spire.meridian.test/\x1b[31m"}, "must be an https URL"),
+        ({"jwksFile": None, "discoveryUrl": "https://user@spire.meridian.test"}, "must be an https URL"),
+        ({"jwksFile": None, "discoveryUrl": "https://spire.meridian.test/\u00a0"}, "must be an https URL"),
+        ({"claims": {"environment": "/a", "image": "/a"}}, "two claims are at one JSON pointer"),
+        ({"claims": {"environment": "/a", "image": "/b", "config": "/b"}}, "two claims are at one JSON pointer"),
         ({"caCert": "ca.pem"}, "caCert is for a URL"),
         ({"name": "Spire"}, "name"),
         ({"algorithms": ["HS256"]}, "must be"),
@@ -84,6 +90,8 @@ def test_what_cannot_be_held_to_is_refused(tmp_path: Path, changed: dict[str, An
         ({"jwksFile": "nested.json"}, "not a JSON Web Key Set"),
         ({"jwksFile": "private.json"}, "holds a private key"),
         ({"jwksFile": None, "jwksUrl": URL, "caCert": "keys/spire.json"}, "not a PEM certificate"),
+        ({"jwksFile": None, "jwksUrl": URL, "caCert": "beside.pem"}, "something else beside certificates"),
+        ({"jwksFile": None, "jwksUrl": URL, "caCert": "before.pem"}, "something else beside certificates"),
     ],
 )
 def test_a_file_of_no_use_is_its_issuers_fault_and_the_estate_is_read(
@@ -92,6 +100,9 @@ def test_a_file_of_no_use_is_its_issuers_fault_and_the_estate_is_read(
     (tmp_path.parent / "outside.json").write_text(json.dumps(ISSUER.jwks))
     (tmp_path / "nested.json").write_text("[" * 60_000)
     (tmp_path / "private.json").write_text(json.dumps({"keys": [{**ISSUER.jwk, "d": "AA"}]}))
+    authority, key = x509.loopback_tls().authority, x509.new_key_and_csr("x")[0].reveal()
+    (tmp_path / "beside.pem").write_text(f"{authority}{key}")
+    (tmp_path / "before.pem").write_text(f"{key}{authority}")
     estate = loaded(tmp_path, **changed)
     assert words in estate.workload_faults["spire"]
     assert not estate.workload_keys and not estate.workload_authorities
