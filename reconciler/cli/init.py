@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 from collections.abc import Mapping
+from contextlib import suppress
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -36,21 +38,18 @@ LEAVE = ("rm identities/traders/jdoe.yaml", "idac apply --auto-approve", "idac d
 def init(context: Context, *, directory: str) -> int:
     """Write the starter's files into a directory, all or none, and say how to go on."""
     place = Path(directory)
-    name = estate_name(place)
-    made = _files(name)
-    there = [path for path in made if (place / path).exists()]
-    if there:
-        raise Refused(
-            f"{place} has {', '.join(there)} already, and nothing is overwritten", remedy="name another directory"
-        )
     try:
-        for path, text in made.items():
-            (place / path).parent.mkdir(parents=True, exist_ok=True)
-            with open(place / path, "x", encoding="utf-8") as file:
-                file.write(text)
-    except OSError as error:
-        raise InvalidInput(f"cannot write below {place}: {error.strerror}") from None
-    enter = () if place.resolve() == Path.cwd() else (f"cd {shlex.quote(directory)}",)
+        name, here = estate_name(place), place.resolve() == Path.cwd()
+        made = _files(name)
+        there = [path for path in made if os.path.lexists(place / path)]
+        if there:
+            had, remedy = ", ".join(there), "name another directory"
+            raise Refused(f"{place} has {had} already, and nothing is overwritten", remedy=remedy)
+        _write(place, made)
+    except (OSError, RuntimeError, ValueError) as error:  # a loop of links is a RuntimeError
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        raise InvalidInput(f"cannot write below {place}: {why}", remedy="name another directory") from None
+    enter = () if here else (f"cd {shlex.quote(directory)}",)
     if context.json:
         commands = [*enter, *JOIN, *APPLY, *LEAVE]
         print_json({"estate": name, "directory": directory, "files": list(made), "commands": commands})
@@ -60,6 +59,25 @@ def init(context: Context, *, directory: str) -> int:
     _print("On a server to try things out on (a real OpenBao, on this machine alone)", APPLY)
     _print("And out again", LEAVE)
     return 0
+
+
+def _write(place: Path, made: Mapping[str, str]) -> None:
+    """All or none: what was written before a failure is taken away again. Raises `OSError`."""
+    done: list[Path] = []
+    try:
+        for path, text in made.items():
+            file = place / path
+            for folder in [f for f in (*reversed(file.parents),) if not f.exists()]:
+                folder.mkdir()
+                done.append(folder)
+            with open(file, "x", encoding="utf-8") as opened:
+                done.append(file)
+                opened.write(text)
+    except BaseException:
+        for path_made in reversed(done):
+            with suppress(OSError):
+                path_made.rmdir() if path_made.is_dir() else path_made.unlink()
+        raise
 
 
 def estate_name(place: Path) -> str:

@@ -32,8 +32,9 @@ class Answer:
 
     @property
     def data(self) -> Mapping[str, Any]:
-        """The `data` member, empty when absent."""
-        return self.body.get("data") or {}
+        """The `data` member, empty when absent, or when it is no object."""
+        data = self.body.get("data")
+        return data if isinstance(data, Mapping) else {}
 
     @property
     def keys(self) -> Sequence[str]:

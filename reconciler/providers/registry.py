@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -23,7 +24,7 @@ from reconciler.providers.ca.writer import CaWriter
 from reconciler.providers.hsm.bootstrap import bootstrap_hsm
 from reconciler.providers.hsm.prover import HsmProver
 from reconciler.providers.hsm.reader import HsmReader, MountsReader
-from reconciler.providers.hsm.tokens import tokens
+from reconciler.providers.hsm.tokens import left_behind, tokens
 from reconciler.providers.hsm.writer import HsmWriter
 from reconciler.providers.protocol import (
     AnswerHook,
@@ -101,7 +102,7 @@ class ServerConnection:
         return (
             VaultProver(clients, self._estate),
             CaProver(clients, self._estate, login),
-            HsmProver(tokens(self._estate, clients), self._estate),
+            HsmProver(tokens(self._estate, clients), self._estate, partial(left_behind, self._estate, clients)),
             self._mfa,
         )
 

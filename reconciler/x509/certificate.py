@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import NameOID
 
@@ -29,8 +30,15 @@ class Certificate:
 
 
 def read_certificate(pem: str) -> Certificate:
-    """A certificate (RFC 5280) in PEM."""
+    """A certificate (RFC 5280) in PEM. Raises `CryptoError` for what is none, or cannot be read."""
     certificate = parse(pem)
+    try:
+        return _read(certificate)
+    except (ValueError, UnsupportedAlgorithm):
+        raise CryptoError("the certificate cannot be read") from None
+
+
+def _read(certificate: x509.Certificate) -> Certificate:
     names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
     return Certificate(
         serial=colons(certificate.serial_number),

@@ -12,6 +12,7 @@ from reconciler.clock import now
 from reconciler.x509 import read_certificate
 from tests.cli import idac
 from tests.firm import Firm
+from tests.weather import weather
 
 NAME = "trader/anna/mtls"
 
@@ -46,6 +47,15 @@ def test_what_somebody_put_in_its_place_is_not_handed_out(firm: Firm) -> None:
     firm.admin.ok("POST", f"{kv}/trader.anna.mtls", {"data": others})
     refused = firm.idac("cert", "get", NAME, code=3)
     assert refused.out == "" and "is not what was issued for it" in refused.err
+    for garbage in ({"certificate": 5}, {"x": 1}, {"certificate": "x", "chain": ""}, {"certificate": ["x"]}):
+        firm.admin.ok("POST", f"{kv}/trader.anna.mtls", {"data": garbage})
+        assert "is not what was issued for it" in firm.idac("cert", "get", NAME, code=3).err
+    with weather(firm.server) as sky:
+        firm.environ = {"VAULT_ADDR": sky.address, "VAULT_MAX_RETRIES": "0"}
+        for body in ('{"data":[]}', '{"data":{"certificate":7}}', '{"data":{"revocation_time":"x"}}', "[]"):
+            sky.faults.clear()
+            sky.fault("^GET .*pki/cert/", status=200, body=body)
+            assert "fault in idac itself" not in firm.idac("cert", "get", "trader/bob/mtls", code=1).err
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from tests.cli import idac
 from tests.deadly import killed
 from tests.e2e.test_emergencies import Ward
 from tests.firm import Firm, found
-from tests.keys import Key, keyed
+from tests.keys import TOKENS, Key, keyed, laid
 from tests.openbao import Server
 from tests.weather import weather
 
@@ -199,6 +199,48 @@ def test_with_the_hsm_down_all_else_goes_at_once_and_the_key_when_it_answers(
 
 
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_key_that_the_engine_does_not_describe_is_not_seen_and_all_else_goes(
+    openbao: Server, tmp_path: Path
+) -> None:
+    firm = keyed(openbao, tmp_path)
+    firm.trader("anna", credentials=["mtls", "signing"])
+    firm.apply()
+    anna = firm.holder("anna")
+    assert anna.login() == 200
+    with weather(openbao) as sky:
+        straight = firm.environ
+        firm.environ = {"VAULT_ADDR": sky.address, "VAULT_MAX_RETRIES": "0"}
+        sky.fault(rf"^GET .*{Key(firm, 'anna').path}", status=200, body='{"data":[]}')
+        done = firm.idac("contain", "trader/anna", *WHY, code=5)
+        firm.environ = straight
+    assert "Not seen: hsm.trade" in done.out
+    assert (anna.read(), anna.login()) == (403, 400)
+
+
+def test_a_key_in_a_token_that_idac_yaml_names_no_more_is_never_kept_quiet(
+    openbao: Server, tmp_path: Path
+) -> None:
+    wide = {"autoApprove": True, "removals": {"absolute": 50, "percent": 100}}
+    firm = keyed(openbao, tmp_path, policy=wide)
+    for name in ("anna", "bob", "carl"):
+        firm.trader(name, credentials=["mtls", "signing"])
+    firm.apply()
+    firm.configure(policy=wide)
+    done = firm.idac("contain", "trader/anna", *WHY, code=5)
+    assert "trader.anna.signing still signs: put the token back into `hsmTokens`" in done.out
+    assert "no token in `hsmTokens` stands for it: nobody looks after them" in done.out
+    firm.leave("bob")
+    assert "trader.bob.signing still signs" in firm.idac("apply", "--auto-approve", code=5).out
+    laid(firm)  # from now on the planner may not look there any more
+    done = firm.idac("contain", "trader/carl", *WHY, code=0)
+    assert "not-covered  hsm.trade: no token in `hsmTokens` stands for it, so a key may be left" in done.out
+    firm.configure(policy=wide, hsmTokens=TOKENS)
+    laid(firm)
+    for name in ("anna", "carl"):
+        contain(firm, name)
+        assert "soft-deleted" in firm.admin.call("POST", Key(firm, name).signs, {"input": "eA=="}).errors
+
+
 def test_killed_in_the_middle_it_is_told_again_and_converges(openbao: Server, tmp_path: Path) -> None:
     firm = found(openbao, tmp_path, removals={"absolute": 99, "percent": 100})
     ward = people(firm, *(f"k{at}" for at in range(1, 17, 5)))

@@ -60,3 +60,16 @@ def test_an_estate_without_people_is_valid_and_nothing_is_ever_overwritten(tmp_p
     (other / ".gitignore").write_text("mine")
     assert idac(tmp_path, "init", str(other)).code == 3
     assert [path.name for path in other.iterdir()] == [".gitignore"]
+
+
+def test_it_writes_everything_or_nothing_and_names_what_hinders_it(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    half = tmp_path / "half"
+    half.mkdir()
+    (half / "identities").write_text("a file")
+    for name in ("a" * 300, "loop", "loop/below", "half", "half/identities", "new/" + "a" * 300):
+        done = idac(tmp_path, "init", str(tmp_path / name))
+        assert (done.code, "Traceback" in done.err) == (1, False), name
+        assert "cannot write below" in done.err
+    assert [path.name for path in half.iterdir()] == ["identities"]
+    assert not (tmp_path / "new").exists()

@@ -71,6 +71,14 @@ def certificates(client: Client, estate: Estate, serials: Collection[str]) -> It
             yield parsed(answer)
 
 
+def revoked_at(answer: Answer) -> int:
+    """When the CA revoked the certificate in an answer of `cert/<serial>`, in seconds; 0 for not at all."""
+    when = answer.data.get("revocation_time") or 0
+    if not isinstance(when, int):
+        raise Rejected("the CA does not say when that certificate was revoked")
+    return when
+
+
 def parsed(answer: Answer) -> Certificate:
     """The certificate in an answer of `cert/<serial>`. Raises `Rejected` when it is none."""
     try:

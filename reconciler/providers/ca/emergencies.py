@@ -17,7 +17,7 @@ from reconciler.model.estate import Estate
 from reconciler.model.manifest import SubjectRef
 from reconciler.model.resource import Revocation
 from reconciler.providers.ca import store
-from reconciler.providers.ca.authority import parsed
+from reconciler.providers.ca.authority import parsed, revoked_at
 from reconciler.providers.ca.roles import RUNTIME_KIND
 from reconciler.providers.protocol import Answer, Client
 from reconciler.x509 import Certificate
@@ -58,7 +58,7 @@ def refused_at_login(
     doubtful = sorted(live.keys() & set(at_login))
     answers = client.read_many(f"{estate.mounts.pki}/cert/{serial}" for serial in doubtful)
     for serial, (_, answer) in zip(doubtful, answers, strict=True):
-        if not int(answer.data.get("revocation_time") or 0):
+        if not revoked_at(answer):
             yield Revocation(serial, named(live[serial]), live[serial].spki, "")
 
 
@@ -83,7 +83,7 @@ def whose(certificate: Certificate, estate: Estate) -> SubjectRef | None:
 
 
 def _judged(serial: str, answer: Answer, suspects: Suspects) -> Iterator[Revocation]:
-    seconds = int(answer.data.get("revocation_time") or 0)
+    seconds = revoked_at(answer)
     told = rfc3339(datetime.fromtimestamp(seconds, UTC)) if seconds else ""
     at = suspects.times.get(serial) or told
     if is_ours(serial, at, suspects.notes):

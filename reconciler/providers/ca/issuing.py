@@ -11,7 +11,7 @@ from reconciler.clock import rfc3339
 from reconciler.errors import Refused, Rejected
 from reconciler.model.estate import Estate
 from reconciler.model.resource import Resource
-from reconciler.providers.ca.authority import PEM
+from reconciler.providers.ca.authority import PEM, revoked_at
 from reconciler.providers.ca.revoker import Revoker
 from reconciler.providers.protocol import Clients
 from reconciler.x509 import Certificate, Expected, deviations, join_pem, read_certificate
@@ -66,7 +66,7 @@ class Issuing:
     def require_good(self, address: str, serial: str) -> None:
         """Raises `Rejected` when the observed certificate was revoked since: that is not undone with a new one."""
         answer = self._clients("plan").read(f"{self._estate.mounts.pki}/cert/{serial}")
-        if answer.found and int(answer.data.get("revocation_time") or 0):
+        if answer.found and revoked_at(answer):
             what = f"{address}: certificate {serial} was revoked since it was observed"
             raise Rejected(what, remedy="run `idac plan` again")
 
@@ -76,7 +76,7 @@ class Issuing:
         None when it is revoked, ended or gone; one that deviates is revoked too.
         """
         answer = self._clients("plan").read(f"{self._estate.mounts.pki}/cert/{serial}")
-        if not answer.found or int(answer.data.get("revocation_time") or 0):
+        if not answer.found or revoked_at(answer):
             return None
         pem = join_pem(str(answer.data[PEM]))
         certificate = read_certificate(pem)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from reconciler.errors import Rejected
 from reconciler.model.estate import Estate
 from reconciler.providers.ca import store
-from reconciler.providers.ca.authority import parsed
+from reconciler.providers.ca.authority import parsed, revoked_at
 from reconciler.providers.protocol import Answer, Clients
 from reconciler.x509 import Certificate, read_certificate
 
@@ -59,4 +59,4 @@ class Revoker:
 
 
 def _is_revoked(answer: Answer) -> bool:
-    return int(answer.data.get("revocation_time") or 0) > 0
+    return revoked_at(answer) > 0

@@ -187,7 +187,7 @@ def whole(client: Client, estate: Estate, name: str) -> tuple[Entry, Mapping[str
     """One delivery as it stands now with its data, in one request; both empty when there is none."""
     shown = client.read(f"{estate.mounts.kv}/data/{CERTIFICATES}/{name}").data
     about = shown.get("metadata") or {"destroyed": True}
-    standing = not about["destroyed"] and not about["deletion_time"]
+    standing = not about.get("destroyed") and not about.get("deletion_time")
     made = Entry(about.get("custom_metadata") or {}, int(about.get("version") or 0), standing)
     return made, shown.get("data") or {}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from reconciler.errors import Rejected
 from reconciler.model.estate import HSM_MOUNT, Estate
@@ -36,14 +36,32 @@ def bootstrap_hsm(admin: Client, estate: Estate) -> tuple[str, ...]:
 def undermined(client: Client, estate: Estate) -> Iterator[Finding]:
     """F02: an engine that is otherwise set up, or that holds keys and is named by idac.yaml no more."""
     mounts = {estate.hsm_mount(token.name) for token in estate.spec.hsm_tokens}
-    for path in sorted(client.read("sys/mounts").data):
-        mount = path.rstrip("/")
-        if mount.startswith(f"{estate.prefix}{HSM_MOUNT}") and mount not in mounts:
-            what = f"{mount} holds keys of this estate, and no token in `hsmTokens` stands for it"
-            remedy = "put the token back, or have an administrator unmount it"
-            yield Finding("F02", "error", f"{what}: nobody looks after them — {remedy}")
-        elif mount in mounts and not _as_laid(client, mount):
+    there = {path.rstrip("/") for path in client.read("sys/mounts").data}
+    yield from map(_nobodys, _left(estate, there))
+    for mount in sorted(mounts & there):
+        if not _as_laid(client, mount):
             yield deviation(f"{mount}/config/keys is not as bootstrap laid it ({', '.join(CONFIG)})")
+
+
+def left_over(client: Client, estate: Estate) -> tuple[str, ...]:
+    """Engines of this estate that no token in `hsmTokens` stands for any more, in one request."""
+    return _left(estate, (path.rstrip("/") for path in client.read("sys/mounts").data))
+
+
+def forgotten(client: Client, estate: Estate) -> Iterator[Finding]:
+    """F02 for each of those."""
+    return map(_nobodys, left_over(client, estate))
+
+
+def _left(estate: Estate, there: Iterable[str]) -> tuple[str, ...]:
+    named = {estate.hsm_mount(token.name) for token in estate.spec.hsm_tokens}
+    return tuple(sorted(m for m in there if m.startswith(f"{estate.prefix}{HSM_MOUNT}") and m not in named))
+
+
+def _nobodys(mount: str) -> Finding:
+    what = f"{mount} holds keys of this estate, and no token in `hsmTokens` stands for it"
+    remedy = "put the token back, or have an administrator unmount it"
+    return Finding("F02", "error", f"{what}: nobody looks after them — {remedy}")
 
 
 def _as_laid(client: Client, mount: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from reconciler.errors import IdacError
 from reconciler.model.change import Change
@@ -18,8 +18,11 @@ from reconciler.providers.protocol import Known
 class HsmProver:
     """One proof for each subject and token. Never raises for one of them."""
 
-    def __init__(self, tokens: Mapping[str, Token], estate: Estate) -> None:
-        self._tokens, self._estate = tokens, estate
+    def __init__(
+        self, tokens: Mapping[str, Token], estate: Estate, left: Callable[[], Mapping[str, Token]] = dict
+    ) -> None:
+        """`left` gives the tokens that idac.yaml names no more: a key of the subject may be in one of them."""
+        self._tokens, self._estate, self._left = tokens, estate, left
 
     def prove(self, contained: Sequence[Change], known: Known) -> tuple[Proof, ...]:
         """Of whoever loses everything no key signs; of whoever stays, those that were to go are gone."""
@@ -27,12 +30,27 @@ class HsmProver:
         for change in contained:
             if change.subject is not None:
                 subjects.setdefault(change.subject, []).append(change)
-        return tuple(
+        proofs = [
             proof
             for subject, changes in subjects.items()
             for token in self._tokens.values()
             for proof in self._subject(subject, changes, token)
-        )
+        ]
+        whole = [s for s, changes in subjects.items() if s.kind != UNKNOWN and any(c.whole for c in changes)]
+        left = self._left() if whole else {}
+        return (*proofs, *(self._forgotten(subject, token) for subject in whole for token in left.values()))
+
+    def _forgotten(self, subject: SubjectRef, token: Token) -> Proof:
+        """In a token that nobody looks after nothing is taken; a key that signs there is not kept quiet."""
+        system, remedy = f"hsm.{token.name}", "put the token back into `hsmTokens`, and contain again"
+        try:
+            wrong, good, asked = self._ask(subject, (), token, whole=True)
+        except IdacError as error:
+            detail = f"no token in `hsmTokens` stands for it, so a key may be left that signs ({error}): {remedy}"
+            return Proof(subject, system, "not-covered", detail)
+        if wrong:
+            return Proof(subject, system, "failed", f"{'; '.join(wrong)}: {remedy}", {"keys": asked})
+        return Proof(subject, system, "proved", good, {"keys": asked})
 
     def _subject(self, subject: SubjectRef, changes: Sequence[Change], token: Token) -> Iterator[Proof]:
         own = [c for c in changes if c.type == "hsm.key" and c.address.endswith(f"/{token.name}")]

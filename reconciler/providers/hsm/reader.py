@@ -8,7 +8,7 @@ from reconciler.model.estate import Estate
 from reconciler.model.manifest import SubjectRef
 from reconciler.model.resource import Observation
 from reconciler.providers.hsm.backend import StoredKey, Token
-from reconciler.providers.hsm.bootstrap import undermined
+from reconciler.providers.hsm.bootstrap import forgotten, undermined
 from reconciler.providers.hsm.resources import prefix
 from reconciler.providers.hsm.seen import resource
 from reconciler.providers.protocol import Client
@@ -49,5 +49,5 @@ class MountsReader:
         return Observation(foreign=tuple(undermined(self._client, self._estate)))
 
     def observe_subject(self, subject: SubjectRef) -> Observation:
-        """Nothing: no engine is a subject's."""
-        return Observation()
+        """Findings alone: an engine that no token stands for may hold a key of theirs."""
+        return Observation(foreign=tuple(forgotten(self._client, self._estate)))

@@ -126,8 +126,8 @@ def stored(name: str, answer: Answer) -> StoredKey:
         "restored": bool(shown.get("restore_info")),
     }
     pairs = shown.get("keys") or {}
-    if not isinstance(pairs, dict) or not all(version.isdecimal() for version in pairs):
-        raise Rejected(f"key {name}: the engine does not say which versions it has")
+    if not isinstance(pairs, dict) or not all(version.isdecimal() for version in pairs) or "type" not in shown:
+        raise Rejected(f"key {name}: the engine does not say of what type it is, or which versions it has")
     versions = sorted((int(version), about) for version, about in pairs.items())
     type_ = str(shown["type"])
     return StoredKey(

@@ -41,8 +41,8 @@ def document(request: Request, raw: Raw) -> Mapping[str, Any]:
             f"{what}: the answer ({raw.status}) is not JSON of Vault's form",
             remedy=UNLIKE,
         )
-    if body.get("data"):
-        body["data"] = Data(body["data"], what)
+    if "data" in body:
+        body["data"] = Data(body["data"] or {}, what)
     return body
 
 
