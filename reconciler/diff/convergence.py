@@ -58,15 +58,19 @@ def converge(
     yield from credentials.superfluous(extras, (*made, *removed))
     taken = [c for c in made if c.type == "ca.certificate" and c.action == "revoke" and not c.routine]
     taken += [c for c in made if c.type == "vault.login" and c.action == "delete"]
+    taken += [c for c in made if _gives_name_back(c)]
     yield from _end_tokens(subject, (*taken, *removed), present)
 
 
 def _end_tokens(subject: SubjectRef, taken: Sequence[Change], present: Sequence[Resource]) -> Iterator[Change]:
-    """For each credential, and each unexplained certificate, that is taken from somebody who stays."""
+    """For each credential, and each unexplained certificate, that is taken from somebody who stays; and for all
+    that they have, where they bore another's name."""
     entity = next((r for r in present if r.type == "vault.entity"), None)
     if entity is None or not any(r.type == "vault.login" for r in present):
         return  # nobody can have logged in
     gone = {credential_of(c.address) for c in taken if c.type == "vault.login"}
+    if any(map(_gives_name_back, taken)):
+        gone |= {credential_of(r.address) for r in present if r.type == "vault.login"}
     revoked = {credential_of(c.address): c for c in taken if c.type == "ca.certificate"}
     for credential in sorted(gone | revoked.keys()):
         before = revoked[credential].before if credential in revoked else None
@@ -80,6 +84,7 @@ def narrow(subject: SubjectRef, core: Core | None, present: Sequence[Resource]) 
     if core is None:
         return
     taken: list[Change] = []
+    named: list[Change] = []
     own = [r for r in present if not r.address.startswith(ORPHAN) and not is_fetched(r)]
     delivered = {credential_of(r.address) for r in own if r.type == "ca.certificate"}
     # A name that does not stand yet may be a new one for an old credential: then none is sure to be superfluous.
@@ -88,14 +93,16 @@ def narrow(subject: SubjectRef, core: Core | None, present: Sequence[Resource]) 
         credential = credential_of(resource.address)
         if resource.type == "vault.entity":
             doubtful = {} if core.whole else {"aliases": resource.fields["aliases"]}
-            yield from _narrow_entity(subject, core.entity, {**core.entity.fields, **doubtful}, resource)
+            narrowed = list(_narrow_entity(subject, core.entity, {**core.entity.fields, **doubtful}, resource))
+            yield from narrowed
+            named += [c for c in narrowed if _gives_name_back(c)]
         elif credential in core.ended:
             taken += _remove(subject, resource)
         elif sure and resource.type != "ca.issuer" and credential not in (core.credentials or ()):
             key = resource.type == "hsm.key"  # not destroyed: the fault may be what makes it superfluous
             taken += deactivate(subject, resource, UNEXPLAINED) if key else _remove(subject, resource)
     yield from taken
-    yield from _end_tokens(subject, taken, present)
+    yield from _end_tokens(subject, (*taken, *named), present)
 
 
 def _remove(subject: SubjectRef, extra: Resource) -> Iterator[Change]:
@@ -128,15 +135,26 @@ def _converge_entity(
 def _narrow_entity(
     subject: SubjectRef, desired: Resource, after: Fields, actual: Resource
 ) -> Generator[Change, None, dict[str, Any]]:
-    """Take what is not desired; the fields that then stand."""
+    """Take what is not desired; the fields that then stand.
+
+    A name of this estate's that is another's is power too: policies name keys and certificates by their holder.
+    """
     narrowed: dict[str, Any] = dict(actual.fields)
     for name in POWER:
         narrowed[name] = [v for v in actual.fields[name] if v in after[name]]
+    own, name = str(after["name"]), str(actual.fields["name"])
+    if name != own and name.startswith(own.removesuffix(subject.principal)):
+        narrowed["name"] = own
     before, less = differing(actual.fields, narrowed)
     if less:
-        reason = "; ".join(f"no longer in {n}: {', '.join(_lost(before[n], less[n]))}" for n in less)
+        lost = [f"no longer in {n}: {', '.join(_lost(before[n], less[n]))}" for n in less if n in POWER]
+        reason = "; ".join(lost + [f"it bears a name that is not its own: {name}"] * ("name" in less))
         yield _change(subject, desired, narrowed, actual, "contain", reason)
     return narrowed
+
+
+def _gives_name_back(change: Change) -> bool:
+    return change.type == "vault.entity" and change.phase == "contain" and "name" in (change.after or {})
 
 
 def _change(

@@ -9,7 +9,7 @@ import pytest
 from tests.deadly import killed
 from tests.firm import Firm
 from tests.keys import Key, delivered, keyed, sign, spki, verified
-from tests.openbao import Server
+from tests.openbao import Server, log_in
 
 SUSPENDED = {"start": "2024-02-01", "status": "suspended"}
 ACTIVE = {"start": "2024-02-01", "status": "active"}
@@ -133,4 +133,35 @@ def test_a_key_that_a_killed_run_left_is_adopted(firm: Firm) -> None:
     firm.apply()
     assert anna.public == public
     assert delivered(firm, "anna").spki == spki(public["1"])
+    assert firm.plan()["changes"] == []
+
+
+def test_whoever_was_given_anothers_name_signs_with_no_key_of_theirs_after_the_next_run_frozen_or_not(
+    firm: Firm,
+) -> None:
+    people = ("anna", "bob", "carl")
+    for name in people:
+        firm.trader(name, credentials=["mtls", "signing"])
+    firm.apply()
+    names = {name: f"{firm.estate.prefix}trader.{name}" for name in people}
+    ids = {n: firm.admin.ok("GET", f"identity/entity/name/{full}").data["id"] for n, full in names.items()}
+    bob = firm.holder("bob")
+    assert bob.login() == 200
+    govern = log_in(firm.server, firm.estate, "govern")
+    # All three in a ring: nobody's own name is free.
+    for name, new in (("anna", "zzz"), ("bob", "anna"), ("carl", "bob"), ("anna", "carl")):
+        govern.ok("POST", f"identity/entity/id/{ids[name]}", {"name": f"{firm.estate.prefix}trader.{new}"})
+    govern.close()
+    body = {"input": "eA=="}
+    assert bob.call("POST", Key(firm, "anna").signs, body)[0] == 200
+    firm.idac("freeze", "--reason", "INC-2", code=0)
+    firm.apply(code=None)
+    assert bob.read() == 403
+    assert bob.login() == 200
+    assert bob.call("POST", Key(firm, "anna").signs, body)[0] == 403
+    firm.apply(code=None)
+    firm.idac("thaw", "--reason", "INC-2", "--auto-approve", code=0)
+    firm.apply(code=None)
+    assert [firm.admin.ok("GET", f"identity/entity/id/{ids[n]}").data["name"] for n in people] == [*names.values()]
+    assert [sign(firm, name)[0] for name in people] == [200, 200, 200]
     assert firm.plan()["changes"] == []

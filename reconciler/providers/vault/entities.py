@@ -16,6 +16,7 @@ from reconciler.model.resource import Fields, Resource
 from reconciler.providers.protocol import Clients, actual_of, desired_of
 from reconciler.providers.vault import holds
 from reconciler.providers.vault.aliases import Aliases
+from reconciler.providers.vault.naming import give_name_back
 from reconciler.providers.vault.ownership import (
     ESTATE_MARK,
     HOLD_MARK,
@@ -175,11 +176,8 @@ class EntityWriter:
     # -- entities: parts -------------------------------------------------------------------------------
 
     def _rename(self, change: Change, entity: Mapping[str, Any]) -> None:
-        """Give a renamed entity its name back: the logins reach entities by their names alone."""
-        if change.subject is None or entity["name"] == entity_name(self._estate, change.subject):
-            return
-        body = {"name": entity_name(self._estate, change.subject)}
-        self._clients("govern").write(f"identity/entity/id/{entity['id']}", body)
+        if change.subject is not None:
+            give_name_back(self._clients, self._estate, change.subject, entity)
 
     def _name_path(self, change: Change, entity: Mapping[str, Any]) -> str:
         name = entity_name(self._estate, change.subject) if change.subject is not None else entity["name"]
