@@ -70,3 +70,26 @@ def test_nothing_is_written_from_manifests_with_an_error(estate: Path) -> None:
     assert done.code == 1
     assert "there is no Trader or Staff nobody" in done.err
     assert list((estate / "out").iterdir()) == []
+
+
+def test_what_this_command_did_not_write_is_not_overwritten_and_nothing_else_is_written(estate: Path) -> None:
+    assert emit(estate).code == emit(estate).code == 0  # its own files it does
+    for file in (estate / "out").iterdir():
+        file.unlink()
+    for text in ('{"formatVersion": "idac.mfa/v1"}', "mine", ""):
+        (estate / "out" / "plain.json").write_text(text)
+        done = emit(estate)
+        assert done.code == 3 and "plain.json is not from this command" in done.err
+        assert [(p.name, p.read_text()) for p in (estate / "out").iterdir()] == [("plain.json", text)]
+
+
+def test_that_nobody_looked_for_holds_is_said(estate: Path) -> None:
+    assert "a bot that is on hold is among these" in emit(estate).err
+
+
+@pytest.mark.parametrize(
+    "parent", ["x", "spiffe://golden.test/a\n/b", "spiffe://golden.test/\x1b[2J", "spiffe:///a"]
+)
+def test_a_parent_is_a_spiffe_id(estate: Path, parent: str) -> None:
+    assert emit(estate, "--parent", parent).code == 64
+    assert not list((estate / "out").iterdir())
