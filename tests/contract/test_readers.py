@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -34,6 +35,11 @@ def test_a_question_without_an_answer_is_an_error_and_never_a_smaller_estate(
         try:
             seen = reader.observe()
         except TargetError:
+            continue
+        if told := [finding for finding in seen.foreign if finding not in whole.foreign]:
+            # Of a workload issuer that is out of reach: it stops every grant, and hides nothing.
+            assert {finding.code for finding in told} == {"F02"}
+            assert replace(seen, foreign=whole.foreign) == whole
             continue
         # A server that lacks a bulk listing says so by refusing it: then the reader asks one by one.
         assert error is Rejected
