@@ -56,7 +56,9 @@ class Diary:
 
     def apply(self, change: Change, known: Known) -> Fields:
         self.note("write", f"{change.action} {change.address}")
-        self.seen[f"{change.action} {change.address}"] = {a: dict(f) for a, f in list(known.items())}
+        self.seen[f"{change.action} {change.address}"] = {
+            a: dict(f) for a, f in dict(known).items()
+        }  # others write
         if change.address in self.fail:
             raise self.fail[change.address]
         return self.evidence.get(change.address, {})
