@@ -14,7 +14,7 @@ from reconciler.errors import InvalidInput, Refused, Stale
 from reconciler.model.manifest import Finding
 from reconciler.model.plan import Guard, Plan, PlanTicket
 from reconciler.render.document import plan_document, read_plan
-from reconciler.review import require_allowed, require_same, since_review
+from reconciler.review import difference, require_allowed, require_same, since_review
 from tests.unit.test_plan import joiners_and_leaver, make
 from tests.unit.world import NOW, stamp
 
@@ -168,3 +168,9 @@ def test_routine_changes_that_no_reviewer_was_shown_are_named() -> None:
     assert since_review(shown, fresh) == (f"{due[1].action} {due[1].address}",)
     assert since_review(plan_document(fresh, TICKET), fresh) == ()
     assert len(since_review({**shown, "routine": 7}, fresh)) == 2
+
+
+def test_what_is_no_change_is_passed_over_when_two_plans_are_told_apart() -> None:
+    document = plan_document(FRESH, TICKET)
+    more = {**document, "changes": [*document["changes"], "no change at all"]}
+    assert list(difference(more, document)) == list(difference(document, document))
