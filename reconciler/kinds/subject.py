@@ -118,3 +118,14 @@ class SubjectSpec(Spec):
         for index, credential in enumerate(self.credentials):
             if credential.key.csr is not None:
                 yield ("spec", "credentials", index, "key", "csr"), credential.key.csr
+
+
+def life_of_machine(status: str, today: date) -> tuple[Lifecycle, str]:
+    """What the `status` of a device or bot says, and why. The same on any day: only people end by date."""
+    match status:
+        case "active":
+            return "active", ""
+        case "suspended":
+            return "suspended", "its manifest says status: suspended"
+        case _:
+            return "left", f"its manifest says status: {status}"

@@ -15,7 +15,7 @@ from pydantic import Field, StrictBool, model_validator
 
 from reconciler.kinds.bot.words import Digest, SpiffeId, SubClaim, TimeZone, Version, Window
 from reconciler.kinds.fields import Day, Ident, Name, RelativePath, refuse, unique
-from reconciler.kinds.subject import SubjectSpec
+from reconciler.kinds.subject import SubjectSpec, life_of_machine
 from reconciler.model.manifest import ALGO, Life, Lifecycle, Spec
 from reconciler.providers.vault.policies import RUNTIME
 
@@ -166,26 +166,16 @@ class Bot(SubjectSpec):
 
     def lifecycle(self, today: date) -> tuple[Lifecycle, str]:
         """A retired bot ends as a leaver does."""
-        return _life(self.status, today)
+        return life_of_machine(self.status, today)
 
     @classmethod
     def still_says(cls, body: Mapping[str, Any]) -> Life | None:
         """A plain `status` counts whatever else is wrong."""
         status = body.get("status")
-        return partial(_life, status) if status in ("suspended", "retired") else None
+        return partial(life_of_machine, status) if status in ("suspended", "retired") else None
 
     def not_vouched_for(self, mapped: Mapping[str, str | None]) -> Iterator[tuple[int, str]]:
         """Each digest of a bound or coming release for which the issuer maps no claim, by the release's index."""
         for index, release in enumerate(self.releases):
             given = {"model": release.model_digest, "config": release.config_digest}
             yield from ((index, what) for what, digest in given.items() if digest and not mapped.get(what))
-
-
-def _life(status: str, today: date) -> tuple[Lifecycle, str]:
-    match status:
-        case "active":
-            return "active", ""
-        case "suspended":
-            return "suspended", "its manifest says status: suspended"
-        case _:
-            return "left", f"its manifest says status: {status}"

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, StrictInt, StrictStr, model_validator
 
 from reconciler.kinds.fields import Day, Duration, Ident, Name, Text, pattern, refuse, unique
-from reconciler.kinds.subject import SubjectSpec
+from reconciler.kinds.subject import SubjectSpec, life_of_machine
 from reconciler.model.estate import seconds
 from reconciler.model.manifest import Life, Lifecycle, Spec
 
@@ -94,20 +94,10 @@ class Device(SubjectSpec):
 
     def lifecycle(self, today: date) -> tuple[Lifecycle, str]:
         """A lost or retired device ends as a leaver does."""
-        return _life(self.status, today)
+        return life_of_machine(self.status, today)
 
     @classmethod
     def still_says(cls, body: Mapping[str, Any]) -> Life | None:
         """A plain `status` counts whatever else is wrong."""
         status = body.get("status")
-        return partial(_life, status) if status in ("suspended", "lost", "retired") else None
-
-
-def _life(status: str, today: date) -> tuple[Lifecycle, str]:
-    match status:
-        case "active":
-            return "active", ""
-        case "suspended":
-            return "suspended", "its manifest says status: suspended"
-        case _:
-            return "left", f"its manifest says status: {status}"
+        return partial(life_of_machine, status) if status in ("suspended", "lost", "retired") else None
