@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from reconciler import x509
-from tests.firm import Firm
-from tests.openbao import Raw, Reply
+from tests.firm import Firm, found
+from tests.openbao import Raw, Reply, Server, a_desk
 
 ISSUER = "https://spire.meridian.test"
 AUDIENCE = "https://vault.meridian.test"
@@ -189,3 +189,16 @@ def key_file(home: Path, name: str) -> tuple[Path, str]:
     key.write_bytes(made.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption()))
     subject = ["openssl", "req", "-new", "-key", str(key), "-subj", "/CN=anything"]
     return key, subprocess.run(subject, capture_output=True, text=True, check=True).stdout
+
+
+def firm_of_bots(server: Server, home: Path, issuer: WorkloadIssuer) -> Firm:
+    """A firm with a workload issuer, a risk officer and a head of desk; every test brings bots of its own."""
+    firm = found(server, home)
+    admin = firm.admin
+    a_desk(admin)
+    admin.close()
+    employ(firm, issuer)
+    firm.trader("cro")
+    firm.trader("head")
+    firm.apply()
+    return firm

@@ -8,9 +8,9 @@ import pytest
 import yaml
 
 from tests.e2e.test_bots import change, hire
-from tests.firm import Firm, found
-from tests.openbao import Server, a_desk
-from tests.workloads import AUDIENCE, OTHER, WorkloadIssuer, employ, release
+from tests.firm import Firm
+from tests.openbao import Server
+from tests.workloads import AUDIENCE, OTHER, WorkloadIssuer, firm_of_bots, release
 
 pytestmark = pytest.mark.openbao
 
@@ -22,15 +22,7 @@ def issuer() -> WorkloadIssuer:
 
 @pytest.fixture(scope="module")
 def house(openbao: Server, tmp_path_factory: pytest.TempPathFactory, issuer: WorkloadIssuer) -> Firm:
-    firm = found(openbao, tmp_path_factory.mktemp("escapes"))
-    admin = firm.admin
-    a_desk(admin)
-    admin.close()
-    employ(firm, issuer)
-    firm.trader("cro")
-    firm.trader("head")
-    firm.apply()
-    return firm
+    return firm_of_bots(openbao, tmp_path_factory.mktemp("escapes"), issuer)
 
 
 def test_in_a_frozen_estate_no_other_image_logs_in_and_the_old_ones_session_ends(

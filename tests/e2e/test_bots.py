@@ -14,9 +14,9 @@ import pytest
 import yaml
 
 from reconciler import x509
-from tests.firm import Firm, found
-from tests.openbao import Server, a_desk
-from tests.workloads import OTHER, Workload, WorkloadIssuer, bot, employ, key_file, release
+from tests.firm import Firm
+from tests.openbao import Server
+from tests.workloads import OTHER, Workload, WorkloadIssuer, bot, firm_of_bots, key_file, release
 
 pytestmark = pytest.mark.openbao
 
@@ -31,15 +31,7 @@ def issuer() -> WorkloadIssuer:
 @pytest.fixture(scope="module")
 def house(openbao: Server, tmp_path_factory: pytest.TempPathFactory, issuer: WorkloadIssuer) -> Firm:
     """A firm with a workload issuer and a risk officer; every test brings bots of its own."""
-    firm = found(openbao, tmp_path_factory.mktemp("bots"))
-    admin = firm.admin
-    a_desk(admin)
-    admin.close()
-    employ(firm, issuer)
-    firm.trader("cro")
-    firm.trader("head")
-    firm.apply()
-    return firm
+    return firm_of_bots(openbao, tmp_path_factory.mktemp("bots"), issuer)
 
 
 def hire(firm: Firm, issuer: WorkloadIssuer, name: str, **spec: Any) -> Workload:
