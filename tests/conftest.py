@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, settings
 
 from reconciler.model.estate import Estate
 from tests.firm import Firm, found
-from tests.openbao import Raw, Server, fresh_estate, start_server
+from tests.openbao import Raw, Server, Servers, fresh_estate
 
 # A busy machine is slow, and no property is about time. The examples are the same in every run; `make soak` draws
 # new ones (--hypothesis-profile=soak).
@@ -50,11 +50,17 @@ def untraced(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.fixture(scope="session")
-def openbao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A real OpenBao on raft, one for each test worker; shared, so use an estate of your own."""
-    server = start_server(tmp_path_factory.mktemp("openbao"))
-    yield server
-    server.stop()
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    """The worker's servers, all of which run until its last test is over."""
+    started = Servers(lambda: tmp_path_factory.mktemp("openbao"))
+    yield started
+    started.stop()
+
+
+@pytest.fixture(scope="module")
+def openbao(servers: Servers) -> Server:
+    """A real OpenBao on raft; shared with other modules, so use an estate of your own."""
+    return servers.roomy()
 
 
 @pytest.fixture

@@ -1,14 +1,15 @@
-"""The real OpenBao that the tests run on: one server a worker, one estate (with its own mounts) a test."""
+"""The real OpenBao that the tests run on: few servers a worker, one estate (with its own mounts) a test."""
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import urllib3
 
@@ -168,6 +169,30 @@ def start_server(directory: Path, storage: str = "raft") -> Server:
     """A new server in an empty directory. A machine without the binary fails here; nothing is skipped."""
     dev = DevServer(directory / ".idac", storage=cast(Storage, storage))
     return Server(dev, dev.up())
+
+
+@dataclass(slots=True)
+class Servers:
+    """Servers for many estates: each estate leaves mounts behind, and a server with a thousand of them is slow."""
+
+    place: Callable[[], Path]
+    started: list[Server] = field(default_factory=list)
+    ROOM: ClassVar[int] = 150  # mounts, of some twenty estates
+
+    def roomy(self) -> Server:
+        """The newest server, or a new one when that is full."""
+        if not self.started or _mounts(self.started[-1]) > self.ROOM:
+            self.started.append(start_server(self.place()))
+        return self.started[-1]
+
+    def stop(self) -> None:
+        while self.started:
+            self.started.pop().stop()
+
+
+def _mounts(server: Server) -> int:
+    with contextlib.closing(server.raw()) as admin:
+        return sum(len(admin.ok("GET", path).data) for path in ("sys/mounts", "sys/auth"))
 
 
 def a_desk(admin: Raw) -> None:

@@ -11,7 +11,7 @@ from tests.contract.on_server import OnServer
 from tests.contract.stage import Stage
 from tests.integration.ca_world import a_world
 from tests.keys import TOKENS
-from tests.openbao import Server, make_estate
+from tests.openbao import Servers, make_estate
 from tests.vaultlike import AsVault
 from tests.weather import weather
 from tests.workloads import WorkloadIssuer
@@ -34,7 +34,8 @@ def stage(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     if request.param == "memory":
         yield Stage(InMemory(make_estate(home, "model", hsmTokens=TOKENS, **WorkloadIssuer().spec)))
         return
-    server: Server = request.getfixturevalue("openbao")
+    servers: Servers = request.getfixturevalue("servers")
+    server = servers.roomy()
     if request.param == "vault":
         with weather(server, AsVault) as relay, a_world(server, home, relay.address) as world:
             yield Stage(OnServer(world, samples=3))
