@@ -20,30 +20,50 @@ settings.register_profile("soak", deadline=None, suppress_health_check=[HealthCh
 settings.register_profile("idac", settings.get_profile("soak"), derandomize=True)
 settings.load_profile("idac")
 
+TESTS = Path(__file__).parent
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.pop("COVERAGE_PROCESS_CONFIG", None)  # workers are traced; the processes that tests start are not
 
-@pytest.hookimpl(trylast=True)
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The long tests first, dealt to the heads of the workers' shares: a suite ends when its last test does."""
-    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-    long = [item for item in items if item.get_closest_marker("long")]
-    rest = [item for item in items if not item.get_closest_marker("long")]
-    ordered: list[pytest.Item] = []
-    for worker in range(workers):  # xdist hands out the list in equal parts, one behind the other
-        share = (len(items) * (worker + 1)) // workers - len(ordered)
-        head = long[worker::workers]
-        ordered += [*head, *rest[: share - len(head)]]
-        rest = rest[max(share - len(head), 0) :]
-    items[:] = [*ordered, *rest]
+    """Deal for `--dist loadgroup`: what shares an estate goes to one worker, and what takes long goes first.
+
+    A suite ends when its last test does, and an estate that every worker makes anew takes as long as many tests.
+    """
+    for item in items:
+        if shared := _shared(item):
+            item.add_marker(pytest.mark.xdist_group(f"{item.path.stem}{shared}"))
+    items.sort(key=_turn)
+
+
+def _shared(item: pytest.Item) -> str:
+    """What a test shares with others of its module: nothing (empty), or everything under this word."""
+    assert isinstance(item, pytest.Function)
+    if item.path.is_relative_to(TESTS / "unit"):
+        return "" if item.get_closest_marker("long") else " "
+    made = [one[-1] for one in item._fixtureinfo.name2fixturedefs.values()]
+    wide = {one.argname for one in made if one.scope in ("module", "package") and one.argname != "openbao"}
+    variant = item.callspec.params.get("stage", "") if "stage" in wide else ""
+    return f" {variant}" if wide else ""
+
+
+def _turn(item: pytest.Item) -> int:
+    """Long tests, then those with estates to share, then all others; in order otherwise."""
+    return 0 if item.get_closest_marker("long") else 1 if item.get_closest_marker("xdist_group") else 2
 
 
 @pytest.fixture(autouse=True)
-def untraced(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Long tests count for no coverage: tracing makes them three times as long, and others run the same lines."""
+def untraced(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What goes through the whole tool counts for no coverage, unless it is marked `counted`.
+
+    Tracing makes such tests up to three times as long, and most run the same lines once more.
+    """
     tracer = coverage.Coverage.current()
-    if tracer is None or request.node.get_closest_marker("long") is None:
+    whole = request.path.is_relative_to(TESTS / "e2e") or request.node.get_closest_marker("long")
+    if tracer is None or not whole or request.node.get_closest_marker("counted"):
         yield
         return
-    monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)  # what tells child processes to trace
     tracer.stop()
     yield
     tracer.start()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from reconciler.clock import now, stamp
@@ -78,6 +79,61 @@ class Deaf:
 
 
 @dataclass(slots=True)
+class Remembering:
+    """A client that puts each question once, and gives its answer to whoever asks the same again."""
+
+    client: Client
+    said: dict[tuple[Any, ...], Any] = field(default_factory=dict)
+
+    def _once(self, question: tuple[Any, ...], ask: Callable[[], Any]) -> Any:
+        if question not in self.said:
+            try:
+                self.said[question] = ask()
+            except TargetError as refusal:
+                self.said[question] = refusal
+        if isinstance(self.said[question], TargetError):
+            raise self.said[question]
+        return self.said[question]
+
+    def read(self, path: str) -> Answer:
+        answer: Answer = self._once(("read", path), lambda: self.client.read(path))
+        return answer
+
+    def list(self, path: str, *, stored: Callable[[str], str] = str) -> Answer:
+        answer: Answer = self._once(("list", path, stored), lambda: self.client.list(path, stored=stored))
+        return answer
+
+    def keys_under(self, path: str, prefix: str) -> Sequence[str]:
+        keys: Sequence[str] = self._once(("under", path, prefix), lambda: self.client.keys_under(path, prefix))
+        return keys
+
+    def read_many(self, paths: Iterable[str]) -> Iterator[tuple[str, Answer]]:
+        for path in paths:
+            yield from self._once(("many", path), partial(self._one, path))
+
+    def _one(self, path: str) -> list[tuple[str, Answer]]:
+        return list(self.client.read_many([path]))
+
+    def ask_many(self, path: str, bodies: Iterable[Mapping[str, Any]]) -> Iterator[Answer]:
+        asked = list(bodies)
+        yield from self._once(("ask", path, repr(asked)), lambda: [*self.client.ask_many(path, asked)])
+
+    def write(
+        self, path: str, body: Mapping[str, Any], *, method: str = "POST", tolerate: Sequence[str] = ()
+    ) -> Answer:
+        return self.client.write(path, body, method=method, tolerate=tolerate)
+
+    def delete(self, path: str) -> Answer:
+        return self.client.delete(path)
+
+    def fetch(self, path: str, *, body: bytes | None = None, content_type: str = "") -> bytes:
+        fetched: bytes = self._once(
+            ("fetch", path, body), lambda: self.client.fetch(path, body=body, content_type=content_type)
+        )
+        return fetched
+
+
+@dataclass(slots=True)
 class OnServer:
     """`stage.Target` over a real server."""
 
@@ -127,11 +183,14 @@ class OnServer:
         return self.world.watch.writes
 
     def deaf(self, name: str, error: type[TargetError]) -> Iterator[Reader]:
-        counting = Deaf(self.world.clients("plan"), error("counting"), nth=-1)
+        client = Remembering(
+            self.world.clients("plan")
+        )  # nothing changes meanwhile, and each reader asks all again
+        counting = Deaf(client, error("counting"), nth=-1)
         self._readers(counting)[name].observe()
         step = max(1, counting.asked // self.samples) if self.samples else 1
         for nth in range(0, counting.asked, step):
-            yield self._readers(Deaf(self.world.clients("plan"), error("no answer"), nth))[name]
+            yield self._readers(Deaf(client, error("no answer"), nth))[name]
 
     def silence(self) -> Mapping[str, Prover]:
         return self._provers(lambda identity: Deaf(self.world.clients(identity), Unreachable("no answer")))

@@ -36,18 +36,21 @@ from tests.integration.attacks import (
     Attack,
 )
 from tests.keys import TOKENS
-from tests.openbao import Server, fresh_estate
+from tests.openbao import fresh_estate, start_server
 from tests.workloads import WorkloadIssuer
 
 pytestmark = pytest.mark.openbao
 
 
 @pytest.fixture(scope="module")
-def attacked(openbao: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Field]:
-    spec = {"hsmTokens": TOKENS, **WorkloadIssuer().spec}
-    made = field(openbao, fresh_estate(openbao, tmp_path_factory.mktemp("escapes"), **spec))
+def attacked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Field]:
+    """A server of its own, of which pictures are soon taken."""
+    root = tmp_path_factory.mktemp("escapes")
+    server = start_server(root)
+    made = field(server, fresh_estate(server, root, hsmTokens=TOKENS, **WorkloadIssuer().spec))
     yield made
     made.close()
+    server.stop()
 
 
 @pytest.mark.parametrize(
