@@ -111,7 +111,7 @@ class Remembering:
         for path in paths:
             yield from self._once(("many", path), partial(self._one, path))
 
-    def _one(self, path: str) -> list[tuple[str, Answer]]:
+    def _one(self, path: str) -> Sequence[tuple[str, Answer]]:
         return list(self.client.read_many([path]))
 
     def ask_many(self, path: str, bodies: Iterable[Mapping[str, Any]]) -> Iterator[Answer]:
