@@ -6,19 +6,21 @@ from pathlib import Path
 
 from reconciler.cli.context import Context
 from reconciler.cli.ledger import ledger_directory
+from reconciler.cli.running import named
 from reconciler.cli.terminal import print_json, print_text
 from reconciler.ledger.store import Ledger
 from reconciler.ledger.verify import verify as verify_ledger
 from reconciler.render import records as render
 
 
-def list_records(context: Context) -> int:
-    """Every record, oldest first."""
-    records = list(Ledger(ledger_directory(context.estate())).load_all())
+def list_records(context: Context, *, subject: str, serial: str) -> int:
+    """Every record, oldest first, or those about one subject or certificate."""
+    asked = render.Asked(str(named(subject)) if subject else "", serial)
+    records = Ledger(ledger_directory(context.estate())).load_all()
     if context.json:
-        print_json(render.records_document(records))
+        print_json(render.records_document(records, asked))
     else:
-        print_text(render.records_text(records, colour=context.colour))
+        print_text(render.records_text(records, asked, colour=context.colour))
     return 0
 
 

@@ -39,11 +39,20 @@ def cert_get(
     raise typer.Exit(cert.get(ctx.obj, credential=credential))
 
 
-def records_list(ctx: typer.Context) -> None:
-    """One line a record, oldest first."""
+def records_list(
+    ctx: typer.Context,
+    subject: Annotated[
+        str, typer.Option("--subject", metavar="KIND/NAME", help="Only those about this subject")
+    ] = "",
+    serial: Annotated[
+        str,
+        typer.Option("--serial", metavar="SERIAL", help="Only those about this certificate, and what was done"),
+    ] = "",
+) -> None:
+    """One line a record, oldest first, with whom it is about."""
     from reconciler.cli import records as commands
 
-    raise typer.Exit(commands.list_records(ctx.obj))
+    raise typer.Exit(commands.list_records(ctx.obj, subject=subject, serial=serial))
 
 
 def records_show(

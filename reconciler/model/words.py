@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 import unicodedata
 from collections.abc import Iterable
 from itertools import islice
+
+from reconciler.model.manifest import SubjectRef
 
 
 def few(names: Iterable[object], total: int, shown: int = 3) -> str:
@@ -12,6 +15,15 @@ def few(names: Iterable[object], total: int, shown: int = 3) -> str:
     told = [str(name) for name in islice(names, shown)]
     more = f" and {total - len(told):,} more" if total > len(told) else ""
     return ", ".join(told) + more
+
+
+def alike(subject: SubjectRef, known: Iterable[SubjectRef], shown: int = 3) -> tuple[SubjectRef, ...]:
+    """Whom somebody may have meant: the same name of another kind, and names of that kind that look like it."""
+    others = sorted(set(known) - {subject})
+    same = [one for one in others if one.name == subject.name]
+    names = [one.name for one in others if one.kind == subject.kind]
+    close = [SubjectRef(subject.kind, name) for name in difflib.get_close_matches(subject.name, names, shown, 0.6)]
+    return tuple([*same, *close][:shown])
 
 
 def printable(text: str) -> str:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from reconciler.model.manifest import SubjectRef
 from reconciler.model.record import StoredRecord, Verification
+from reconciler.model.words import few
 from reconciler.render.document import finding_document
 from reconciler.render.findings import finding_lines
 from reconciler.render.paint import Paint, painter
@@ -17,26 +20,59 @@ _STATUS_COLOURS = {"complete": "green", "noop": "dim", "partial": "yellow", "int
 _RESULT_COLOURS = {"applied": "green", "proved": "green", "told": "yellow", "not-covered": "dim"}
 
 
-def records_text(records: Iterable[StoredRecord], *, colour: bool = False) -> str:
-    """One line a record, oldest first."""
-    lines = list(_list_lines(records, painter(colour)))
-    return "\n".join(lines or ["No records yet."]) + "\n"
+def _plain_serial(text: str) -> str:
+    """However it is spelled: with colons or without, in capitals, with leading zeros."""
+    return text.strip().lower().removeprefix("serial=").removeprefix("0x").replace(":", "").lstrip("0")
 
 
-def _list_lines(records: Iterable[StoredRecord], paint: Paint) -> Iterator[str]:
-    for record in records:
-        row = summary_document(record)
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Which records are asked for: all, or those about one subject, or one certificate."""
+
+    subject: str = ""  # trader/jdoe
+    serial: str = ""
+
+    def answers(self, record: StoredRecord) -> bool:
+        """Whether that record is one of them."""
+        about = not self.subject or self.subject in map(str, subjects(record))
+        return about and (not self.serial or bool(self.certificates(record)))
+
+    def certificates(self, record: StoredRecord) -> list[Mapping[str, Any]]:
+        """What the record says of the certificate asked for; nothing where none is."""
+        found = _objects(_predicate(record), "certificates") if self.serial else []
+        return [c for c in found if _plain_serial(str(c.get("serial"))) == _plain_serial(self.serial)]
+
+
+ANYTHING = Asked()
+
+
+def records_text(records: Iterable[StoredRecord], asked: Asked = ANYTHING, *, colour: bool = False) -> str:
+    """One line a record, oldest first; under it, where a serial was asked for, what became of that certificate."""
+    lines = list(_list_lines(records, asked, painter(colour)))
+    none = "No records yet." if asked == ANYTHING else "No record tells of that."
+    return "\n".join(lines or [none]) + "\n"
+
+
+def _list_lines(records: Iterable[StoredRecord], asked: Asked, paint: Paint) -> Iterator[str]:
+    for record in filter(asked.answers, records):
+        row, names = summary_document(record), subjects(record)
         status = _status(row["status"], paint, 11)
         done = ", ".join(f"{n} {what}" for what, n in row["actions"].items()) or "nothing to do"
+        whose = f": {few(names, len(names))}" if names else ""
         yield (
             f"{record.ref.seq:06}  {safe(row['endedAt']):20}  {status}  {safe(row['purpose']):8}"
-            f"  {safe(row['runId'])}  {safe(done)}"
+            f"  {safe(row['runId'])}  {safe(done)}{safe(whose)}"
         )
+        yield from (f"      {line}" for line in _certificate_lines(asked.certificates(record)))
 
 
-def records_document(records: Iterable[StoredRecord]) -> dict[str, Any]:
+def records_document(records: Iterable[StoredRecord], asked: Asked = ANYTHING) -> dict[str, Any]:
     """What `records list --format json` prints."""
-    return {"records": [summary_document(r) for r in records]}
+    told = []
+    for record in filter(asked.answers, records):
+        found = [dict(c) for c in asked.certificates(record)]
+        told.append(summary_document(record) | ({"certificates": found} if asked.serial else {}))
+    return {"records": told}
 
 
 def summary_document(record: StoredRecord) -> dict[str, Any]:
@@ -55,6 +91,7 @@ def summary_document(record: StoredRecord) -> dict[str, Any]:
         "planId": plan.get("planId"),
         "planSha256": plan.get("sha256"),
         "actions": dict(Counter(str(a.get("result")) for a in _objects(predicate, "actions"))),
+        "subjects": [str(s) for s in subjects(record)],
     }
 
 
@@ -170,6 +207,24 @@ def _one_line(value: Any) -> str:
     if isinstance(value, Mapping):
         return ", ".join(f"{safe(k)} {safe(v)}" for k, v in sorted(value.items()))
     return safe(value)
+
+
+def subjects(record: StoredRecord, *, held: bool = True) -> tuple[SubjectRef, ...]:
+    """Whom its changes were about, in their order; without `held` not those whose hold alone changed."""
+    found = (
+        _subject(action)
+        for action in _objects(_predicate(record), "actions")
+        if held or action.get("action") not in ("hold", "release")
+    )
+    return tuple(dict.fromkeys(one for one in found if one is not None))
+
+
+def _subject(action: Mapping[str, Any]) -> SubjectRef | None:
+    """As the record says; one of a run that was killed says it in its addresses alone."""
+    parts = str(action.get("address")).split("/")
+    said = str(action["subject"] or "") if "subject" in action else "/".join(parts[1:3])
+    kind, _, name = said.partition("/")
+    return SubjectRef(kind, name) if kind and name else None
 
 
 def _predicate(record: StoredRecord) -> Mapping[str, Any]:
