@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from reconciler.diff.compare import answered, differing, resolve
@@ -16,8 +16,13 @@ from reconciler.model.manifest import Finding, Manifest, SubjectRef, Tree, place
 from reconciler.model.plan import Plan
 from reconciler.model.resource import Actual, Address, Desired, Fields, Hold, Resource
 
-RULES: Mapping[str, str] = {"role": "vault.policy/role/", "certificateprofile": "ca.profile/"}
-State = Literal["as desired", "differs", "missing", "not desired", "not seen"]
+RULES: Mapping[str, str] = {
+    "role": "vault.policy/role/",
+    "certificateprofile": "ca.profile/",
+    "mfatier": "vault.mfa/",
+}
+# Of who is on hold or suspended: `contained` is what stands without power, `withheld` what is not given to them.
+State = Literal["as desired", "differs", "missing", "not desired", "not seen", "contained", "withheld"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +71,9 @@ def portray(ref: SubjectRef, tree: Tree, desired: Desired, actual: Actual, fresh
     if ref.kind in RULES and own:
         lifecycle = "active"
     mine = [c for c in (*fresh.changes, *fresh.routine) if _about(ref, c.address, c.subject)]
+    lines = tuple(_lines(ref, own, desired, actual))
+    if ref in actual.holds or lifecycle == "suspended":
+        lines = tuple(_contained(line, {c.address for c in mine}) for line in lines)
     return Portrait(
         ref,
         lifecycle,
@@ -74,7 +82,7 @@ def portray(ref: SubjectRef, tree: Tree, desired: Desired, actual: Actual, fresh
         actual.holds.get(ref),
         actual.freeze,
         tuple(f for f in fresh.findings if f.subject == str(ref)),
-        tuple(_lines(ref, own, desired, actual)),
+        lines,
         tuple((c, fresh.stopped(c)) for c in sorted(mine, key=lambda c: c.order)),
         placed(_holders(ref, tree.manifests)),
         actual.unavailable,
@@ -97,6 +105,13 @@ def _lines(ref: SubjectRef, own: Sequence[Manifest], desired: Desired, actual: A
             state, because = "as desired", placed(_because(f"ca.issuer/{ref}", own))
         fields = standing.fields if standing is not None else None
         yield Line(address, state, because, after, fields, standing.facts if standing is not None else {})
+
+
+def _contained(line: Line, changing: Collection[Address]) -> Line:
+    """What it means where nothing may be given: only what the plan changes is not as it must be."""
+    if line.address in changing or line.state == "not seen":
+        return line
+    return replace(line, state="contained" if line.actual is not None else "withheld")
 
 
 def _state(desired: Fields | None, there: Resource | None, *, seen: bool) -> State:

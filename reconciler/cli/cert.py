@@ -9,9 +9,13 @@ from reconciler.cli.context import Context
 from reconciler.cli.running import Usage
 from reconciler.cli.terminal import print_json, print_text
 from reconciler.clock import now
-from reconciler.errors import Refused
+from reconciler.errors import InvalidInput, Refused
+from reconciler.kinds.subject import SubjectSpec
+from reconciler.load import load
 from reconciler.model.delivery import Delivery
+from reconciler.model.estate import Estate
 from reconciler.model.manifest import SubjectRef
+from reconciler.providers.protocol import Connection
 
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _CREDENTIAL = re.compile(rf"\A([a-z]+)/({_LABEL})/({_LABEL})\Z")
@@ -24,7 +28,7 @@ def get(context: Context, *, credential: str) -> int:
         raise Usage(f"{credential!r} is not KIND/NAME/CREDENTIAL, such as trader/jdoe/mtls")
     estate = context.estate()
     with context.connection(estate) as connection:
-        given = connection.delivery(SubjectRef(found[1], found[2]), found[3])
+        given = _delivery(estate, connection, SubjectRef(found[1], found[2]), found[3])
     if context.json:
         print_json(_document(given))
     if given.state != "good":
@@ -39,6 +43,25 @@ def get(context: Context, *, credential: str) -> int:
     if not context.json:
         print_text(given.chain)
     return 0
+
+
+def _delivery(estate: Estate, connection: Connection, subject: SubjectRef, credential: str) -> Delivery:
+    try:
+        return connection.delivery(subject, credential)
+    except InvalidInput:
+        if not _fetched(estate, subject, credential):
+            raise
+    raise InvalidInput(
+        f"nothing is delivered for {subject}/{credential}: it is a runtime credential",
+        remedy="the workload fetches its certificates itself (docs/bots.md)",
+    )
+
+
+def _fetched(estate: Estate, subject: SubjectRef, credential: str) -> bool:
+    """Whether the manifest says that the workload fetches it."""
+    specs = (m.spec for m in load(estate).manifests if m.ref == subject)
+    mine = (one for spec in specs if isinstance(spec, SubjectSpec) for one in spec.credentials)
+    return any(one.name == credential and one.key.runtime for one in mine)
 
 
 def _ending(given: Delivery) -> bool:

@@ -16,13 +16,24 @@ from reconciler.render.safe import safe
 from reconciler.render.standing import since
 from reconciler.render.values import value_words
 
-_SIGNS = {"as desired": "=", "differs": "~", "missing": "+", "not desired": "-", "not seen": "?"}
+_SIGNS = {
+    "as desired": "=",
+    "differs": "~",
+    "missing": "+",
+    "not desired": "-",
+    "not seen": "?",
+    "contained": "=",
+    "withheld": "·",
+}
+_WORDS = {"contained": "without power, as it must be", "withheld": "not given"}
 _COLOURS = {
     "as desired": "green",
     "differs": "yellow",
     "missing": "yellow",
     "not desired": "red",
     "not seen": "red",
+    "contained": "green",
+    "withheld": "dim",
 }
 # What is worth a line of its own even where all is as desired.
 _FACTS = ("serial", "not_after", "key_since", "previous", "previous_until", "id", "next_update")
@@ -36,8 +47,7 @@ def portrait_text(portrait: Portrait, *, colour: bool = False, verbose: bool = F
 
 def _lines(portrait: Portrait, paint: Paint, verbose: bool) -> Iterator[str]:
     why = f": {safe(portrait.why)}" if portrait.why else ""
-    life = {"none": "no manifest", "in doubt": "its manifest is invalid: nothing is changed for it"}
-    yield f"{paint('bold', safe(portrait.ref))}  {life.get(portrait.lifecycle, portrait.lifecycle)}{why}"
+    yield f"{paint('bold', safe(portrait.ref))}  {_life(portrait)}{why}"
     yield from (f"  declared at {_place(m)}" for m in portrait.manifests)
     if portrait.hold is not None:
         yield f"  {paint('magenta', '! on hold')} {since(portrait.hold)}"
@@ -59,9 +69,18 @@ def _lines(portrait: Portrait, paint: Paint, verbose: bool) -> Iterator[str]:
         yield from _change(change, stopped, paint)
 
 
+def _life(portrait: Portrait) -> str:
+    words = {"none": "no manifest", "in doubt": "its manifest is invalid: nothing is changed for it"}
+    life = words.get(portrait.lifecycle, portrait.lifecycle)
+    if portrait.hold is None:
+        return life
+    return f"on hold ({life if portrait.lifecycle in words else f'its manifest says {life}'})"
+
+
 def _line(line: Line, paint: Paint, verbose: bool) -> Iterator[str]:
     sign = paint(_COLOURS[line.state], _SIGNS[line.state])
-    yield f"  {sign} {safe(line.address)}  {paint(_COLOURS[line.state], line.state)}"
+    words = _WORDS.get(line.state, line.state)
+    yield f"  {sign} {safe(line.address)}  {paint(_COLOURS[line.state], words)}"
     yield from (f"      because of {safe(b.message)}  ({_place(b)})" for b in line.because)
     policies = (line.actual or line.desired or {}).get("policies")
     if policies:
@@ -69,6 +88,8 @@ def _line(line: Line, paint: Paint, verbose: bool) -> Iterator[str]:
     for name in _FACTS:
         if line.facts.get(name):
             yield f"      {name}: {value_words(line.facts[name])}"
+    if line.state in _WORDS:
+        return
     desired, actual = line.differing
     for name in sorted(desired):
         yield f"      {name}: desired {value_words(desired[name])}, actual {value_words(actual[name])}"

@@ -59,6 +59,12 @@ def test_a_bot_with_the_right_claims_logs_in_and_may_what_its_roles_allow(runnin
     assert running.read("desk/data/rates/limits") == 403
 
 
+def test_what_a_bot_fetches_for_itself_nobody_has_to_get(house: Firm, running: Workload) -> None:
+    told = house.idac("cert", "get", f"bot/{running.name}/runtime", code=1).err
+    assert "it is a runtime credential — the workload fetches its certificates itself (docs/bots.md)" in told
+    assert "`idac show" in house.idac("cert", "get", f"bot/{running.name}/other", code=1).err
+
+
 NOW = int(time.time())
 WRONG: dict[str, dict[str, Any]] = {
     "image": {"workload": {"image_digest": OTHER}},
