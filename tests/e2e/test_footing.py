@@ -9,7 +9,9 @@ import pytest
 
 from reconciler.providers.registry import bootstrap_estate
 from tests.firm import Firm
+from tests.keys import TOKENS, laid
 from tests.openbao import log_in
+from tests.workloads import WorkloadIssuer
 
 
 def widen_policy(suffix: str) -> Callable[[Firm], str]:
@@ -74,3 +76,21 @@ def test_an_undermined_footing_is_seen_freezes_grants_and_is_mended_by_bootstrap
     bootstrap_estate(firm.estate, firm.server.environ)
     assert not [f for f in firm.plan()["findings"] if f["code"] == "F02"]
     firm.apply()
+
+
+def test_what_idac_yaml_newly_asks_for_is_nobodys_deed_and_bootstrap_lays_it(firm: Firm) -> None:
+    firm.trader("anna")
+    firm.apply()
+    issuer = WorkloadIssuer()
+    (firm.root / "keys").mkdir()
+    (firm.root / "keys/spire.json").write_text(json.dumps(issuer.jwks))
+    firm.configure(hsmTokens=TOKENS, workloadIssuers=[issuer.configuration()])
+    plan = firm.plan()
+    said = {f["code"]: f["message"] for f in plan["findings"] if f["code"].startswith("F")}
+    unlaid = "idac.yaml names HSM token trade and workload issuer spire, which bootstrap has not laid yet"
+    assert said == {"F04": f"{unlaid} — an administrator runs `idac bootstrap`"}
+    assert [g["message"].startswith(unlaid) for g in plan["guards"] if g["code"] == "G10"] == [True]
+    told = widen_policy("contain")(firm)
+    assert told in " ".join(f["message"] for f in firm.plan()["findings"] if f["code"] == "F02")
+    laid(firm)
+    assert not [f for f in firm.plan()["findings"] if f["code"].startswith("F")]

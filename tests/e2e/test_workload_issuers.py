@@ -72,8 +72,9 @@ def test_an_issuer_that_was_added_waits_for_bootstrap_and_containment_does_not(h
     named(house, spire, kube)
     joiner = hired(house, kube, "joiner")
     (house.root / "bots/leaver.yaml").unlink()
-    (missing, *_) = [m for m in findings(house, "F02") if "kube" in m]
-    assert missing.startswith("workload issuer kube has no login method")
+    (missing,) = findings(house, "F04")
+    assert missing.startswith("idac.yaml names workload issuer kube, which bootstrap has not laid yet — ")
+    assert findings(house, "F02") == []  # nobody has changed a rule
     house.apply(code=None)
     assert (leaver.read(), leaver.login(), joiner.login()) == (403, 400, 403)
     assert f"auth/idac-{house.name}-jwt-kube" in laid(house)

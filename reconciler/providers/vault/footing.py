@@ -61,14 +61,19 @@ def tier_probe_name(estate: Estate) -> str:
     return f"{estate.prefix}probe-mfa"
 
 
-def undermined(client: Client, estate: Estate, accessors: Mapping[str, str]) -> Iterator[Finding]:
-    """F02: a rule of the tool's own that is not as bootstrap laid it."""
+def undermined(client: Client, estate: Estate, laid: Estate, accessors: Mapping[str, str]) -> Iterator[Finding]:
+    """F02: a rule of the tool's own that is not as bootstrap laid it for the estate or for its `laid` part."""
     authority = str(client.read(f"{estate.mounts.pki}/cert/ca").data.get("certificate", ""))
     wanted = footing(estate, accessors=accessors, authority=authority)
+    former = footing(laid, accessors=accessors, authority=authority)
     for path, answer in client.read_many(wanted):
-        wrong = sorted(n for n, v in wanted[path].items() if plain(shown(answer.data, n)) != plain(v))
-        if wrong:
+        wrong = _otherwise(answer.data, wanted[path])
+        if wrong and (_otherwise(answer.data, former[path]) if path in former else answer.found):
             yield deviation(f"{path} is not as bootstrap laid it ({', '.join(wrong)})")
+
+
+def _otherwise(standing: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
+    return sorted(n for n, v in wanted.items() if plain(shown(standing, n)) != plain(v))
 
 
 def of_the_tool(entity: Mapping[str, Any], estate: Estate) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from reconciler.errors import Rejected
@@ -25,13 +25,8 @@ from reconciler.providers.vault.ownership import (
 from reconciler.providers.vault.policies import SUBJECT_KINDS, own_policies
 from reconciler.providers.vault.resources import GRANT_ADDRESS
 from reconciler.providers.vault.runners import POLICIES, PROBES
-from reconciler.providers.vault.seen import (
-    Shared,
-    entity_at,
-    entity_fields,
-    login_fields,
-    policy_fields,
-)
+from reconciler.providers.vault.seen import Shared, entity_at, entity_fields, login_fields, policy_fields
+from reconciler.providers.vault.unlaid import laid_part, unlaid
 from reconciler.providers.vault.workloads import abandoned, logins, logins_beside
 
 
@@ -47,6 +42,7 @@ class VaultReader:
         self._bulk = bulk
         self._share = Shared()
         self._ids: Sequence[str] = ()  # of all entities
+        self._engines: Collection[str] = ()  # mounts, without slashes
         self._tier_probe = ""  # the entity that every MFA tier holds to its code
 
     def observe(self) -> Observation:
@@ -102,7 +98,8 @@ class VaultReader:
 
     def _footing(self, target: Mapping[str, Value], workloads: Mapping[str, str]) -> Iterator[Finding]:
         own = {(cert := self._estate.mounts.cert): target["mounts"][f"auth/{cert}"], **workloads}
-        yield from undermined(self._client, self._estate, own)
+        laid = laid_part(self._estate, self._engines, workloads)
+        yield from (*unlaid(self._estate, laid), *undermined(self._client, self._estate, laid, own))
         yield from logins_beside(self._client, self._estate, workloads)
 
     def _target(self) -> tuple[dict[str, Value], dict[str, str]]:
@@ -112,6 +109,7 @@ class VaultReader:
         """
         mounts = self._estate.mounts
         logins, engines = self._client.read("sys/auth").data, self._client.read("sys/mounts").data
+        self._engines = {path.rstrip("/") for path in engines}
         wanted = {f"auth/{m}": logins.get(f"{m}/") for m in (mounts.cert, mounts.run)}
         wanted |= {m: engines.get(f"{m}/") for m in (mounts.root, mounts.pki, mounts.kv)}
         missing = sorted(path for path, mount in wanted.items() if mount is None)
