@@ -7,14 +7,15 @@ from typing import Annotated
 
 import typer
 
-from reconciler.cli import emitting, holding, seeing, streams
+from reconciler.cli import emitting, holding, seeing, streams, usage
 from reconciler.cli.context import Context, Format
 from reconciler.errors import IdacError
 
 HELP = "Identity-as-code for trading firms: plan, apply, revoke, and prove it."
 EPILOG = (
     "Exit codes: 0 done or no changes; 1 error; 2 changes pending (plan --detailed-exitcode); "
-    "3 refused by a rule, guard or missing approval; 4 the plan is stale; 5 applied in part; 64 usage."
+    "3 refused by a rule, guard or missing approval; 4 the plan is stale; 5 applied in part; 64 usage. "
+    "The options above may stand behind the command too."
 )
 USAGE = 64
 
@@ -182,18 +183,20 @@ def main() -> None:
 def run(arguments: list[str]) -> int:
     """One command; its exit code. Faults of idac itself are raised."""
     try:
-        code = app(arguments, standalone_mode=False)
+        code = app(arguments, standalone_mode=False, prog_name="idac")
     except IdacError as error:
         return _complain(str(error), error.exit_code)
     except typer.Abort:
         return _complain("aborted", 1)
     except typer.TyperException as error:
+        if (other := usage.rearranged(arguments, error)) is not None:  # nothing has been done yet
+            return run(other)
         # Its own exit code for these is 2, which is ours for "changes pending".
         message = error.format_message()
         if message.startswith("Usage:"):  # a group called with nothing: its help is the answer
             sys.stderr.write(f"{message}\n")
             return USAGE
-        return _complain(f"{message.rstrip('.')} — see `idac --help`", USAGE)
+        return _complain(usage.complaint(error), USAGE)
     return int(code or 0)
 
 
