@@ -6,16 +6,17 @@ before anything else, every run looks for holds before it grants, and all that i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from reconciler.diff import contain_now, contain_rest, freeze
 from reconciler.errors import IdacError, TargetError
 from reconciler.expand import no_manifests
 from reconciler.model.estate import Estate
-from reconciler.model.manifest import SubjectRef, Tree
+from reconciler.model.manifest import Finding, SubjectRef, Tree
 from reconciler.model.plan import PlanTicket
 from reconciler.model.record import RecordRef, Run, RunResult
+from reconciler.model.words import alike
 from reconciler.observe import observe_subject
 from reconciler.pipeline import Sight, Workshop, carry_out, estate_ref
 from reconciler.plan import plan
@@ -31,6 +32,11 @@ class Done:
     record: RecordRef
     beside: str
     forked: bool  # the ledger here is not the one that the last run wrote
+
+    def with_finding(self, finding: Finding) -> Done:
+        """The same, with something to tell that was found out afterwards."""
+        fresh = replace(self.result.plan, findings=(*self.result.plan.findings, finding))
+        return replace(self, result=replace(self.result, plan=fresh))
 
 
 def plan_containment(
@@ -49,6 +55,31 @@ def plan_containment(
     scope = {"contain": {"subject": str(subject), "reason": reason}}
     guard = ownership(actual)
     return Sight(plan(changes, actual, estate, Tree(()), actual.foreign, (guard,), scope), actual, desired)
+
+
+def nothing_stands(subject: SubjectRef, sight: Sight) -> bool:
+    """Whether the plan only holds a name: nothing was seen under it, so nothing is taken from anybody."""
+    bears = any(r.subject == subject for r in sight.actual.resources.values())
+    return not bears and all(c.action == "hold" or c.type == "ca.crl" for c in sight.plan.changes)
+
+
+def nothing_taken(subject: SubjectRef, known: Mapping[SubjectRef, str], *, meant: bool, pending: bool) -> Finding:
+    """H04: a hold on a name under which nothing stands. `known` says of every name here where it is known.
+
+    An error, unless the name is known or it is `meant` to be one that nobody here knows yet. `pending`: not every
+    system answered.
+    """
+    seen = "was seen" if pending else "stands"
+    first = f"nothing {seen} under the name {subject}: nothing was taken from anybody"
+    if subject in known:
+        return Finding("H04", "warning", f"{first}. It is on hold, and known: {known[subject]}", str(subject))
+    end = f"it is on hold all the same, until `idac release {subject}`"
+    if meant:
+        return Finding("H04", "warning", f"{first}, and nobody here knows it; {end}", str(subject))
+    near = " or ".join(f"`{one}`" for one in alike(subject, known))
+    hint = f"did you mean {near}?" if near else "see that the name is right."
+    remedy = f"{hint} For a name that is yet to come say --unknown; {end}"
+    return Finding("H04", "error", f"{first}, and nobody here knows it — {remedy}", str(subject))
 
 
 def plan_freeze(estate: Estate, readers: Sequence[Reader], reason: str, by: str) -> Sight:

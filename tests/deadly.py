@@ -75,6 +75,9 @@ class Deadly:
     def second_factor(self, tier: str) -> Proof:
         return self.inner.second_factor(tier)
 
+    def subjects(self) -> frozenset[SubjectRef]:
+        return self.inner.subjects()
+
 
 APPLY = ("apply", "--auto-approve")
 

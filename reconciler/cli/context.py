@@ -91,7 +91,7 @@ class Context:
         """The target, not yet spoken to."""
         from reconciler.providers.registry import open_connection
 
-        return open_connection(estate, self.environ)
+        return open_connection(estate, self.environ, self.say)
 
     def say(self, text: str) -> None:
         """Talk, as opposed to data: stderr, unless quiet."""

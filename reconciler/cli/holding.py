@@ -17,11 +17,14 @@ def contain(
     ctx: typer.Context,
     subject: Annotated[str, typer.Argument(metavar="KIND/NAME", help="Such as trader/jdoe")],
     reason: Annotated[str, typer.Option("--reason", help="Why; it stands in the hold and in the record")],
+    unknown: Annotated[
+        bool, typer.Option("--unknown", help="The name is right, though nothing here bears it yet")
+    ] = False,
 ) -> None:
     """Take everything from one subject now, and hold it. Needs no manifest, and waits for nobody."""
     from reconciler.cli import emergency
 
-    raise typer.Exit(emergency.contain_subject(ctx.obj, subject=subject, reason=reason))
+    raise typer.Exit(emergency.contain_subject(ctx.obj, subject=subject, reason=reason, unknown=unknown))
 
 
 def release(

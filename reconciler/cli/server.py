@@ -42,7 +42,7 @@ def bootstrap(context: Context) -> int:
     from reconciler.providers.registry import bootstrap_estate
 
     estate = context.estate()
-    done = bootstrap_estate(estate, context.environ)
+    done = bootstrap_estate(estate, context.environ, context.say)
     key_id = ensure_key(estate, context.environ)
     if context.json:
         print_json({"estate": estate.name, "done": list(done), "recordKey": key_id})

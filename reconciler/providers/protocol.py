@@ -172,6 +172,10 @@ class Connection(Protocol):
         """The holds as they stand now, as planner. Raises a `TargetError` when they cannot be read."""
         ...
 
+    def subjects(self) -> frozenset[SubjectRef]:
+        """Whose entities stand, by their names, as planner: one LIST. Raises a `TargetError`."""
+        ...
+
     def delivery(self, subject: SubjectRef, credential: str) -> Delivery:
         """A credential's certificate as delivered. Raises `InvalidInput` for none, `Refused` if altered."""
         ...

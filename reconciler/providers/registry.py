@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Self
@@ -38,6 +38,7 @@ from reconciler.providers.protocol import (
     Writer,
 )
 from reconciler.providers.vault.bootstrap import bootstrap
+from reconciler.providers.vault.closure import subjects_named
 from reconciler.providers.vault.dev import DevServer
 from reconciler.providers.vault.devfiles import alone
 from reconciler.providers.vault.head import note_head, noted_head
@@ -48,14 +49,20 @@ from reconciler.providers.vault.reader import VaultReader
 from reconciler.providers.vault.secondfactor import SecondFactor
 from reconciler.providers.vault.writer import VaultWriter
 
+Told = Callable[[str], None]
+
+
+def _quiet(words: str) -> None:
+    """Whoever does not want to be told."""
+
 
 class ServerConnection:
     """`providers.protocol.Connection` over one Vault or OpenBao that holds identities and the CA."""
 
-    def __init__(self, estate: Estate, environ: Mapping[str, str]) -> None:
+    def __init__(self, estate: Estate, environ: Mapping[str, str], waiting: Told = _quiet) -> None:
         """Connects to nothing yet. Raises `InvalidInput` when no server can be told."""
         self._estate = estate
-        self._logins = Logins(estate, environ)
+        self._logins = Logins(estate, environ, waiting)
         self._run_id = ""
         self._lock: KvLock | None = None
         ask, login = self._logins.anonymous().attempt, self._logins.certificate_login
@@ -116,6 +123,10 @@ class ServerConnection:
         """The holds as they stand now, as planner."""
         return VaultReader(self._logins.client("plan"), self._estate).holds()
 
+    def subjects(self) -> frozenset[SubjectRef]:
+        """Whose entities stand, by their names, as planner."""
+        return subjects_named(self._logins.client("plan"), self._estate)
+
     def delivery(self, subject: SubjectRef, credential: str) -> Delivery:
         """A credential's certificate as delivered."""
         return delivery(self._logins.client("plan"), self._estate, subject, credential, stamp())
@@ -141,9 +152,9 @@ class ServerConnection:
         note_head(self._logins, self._estate, seq, sha256)
 
 
-def open_connection(estate: Estate, environ: Mapping[str, str]) -> Connection:
-    """The estate's server, not yet spoken to."""
-    return ServerConnection(estate, environ)
+def open_connection(estate: Estate, environ: Mapping[str, str], waiting: Told = _quiet) -> Connection:
+    """The estate's server, not yet spoken to. `waiting` is told, in words, when it keeps somebody waiting."""
+    return ServerConnection(estate, environ, waiting)
 
 
 def dev_server(directory: Path) -> DevServer:
@@ -151,7 +162,7 @@ def dev_server(directory: Path) -> DevServer:
     return DevServer(directory / ".idac")
 
 
-def bootstrap_estate(estate: Estate, environ: Mapping[str, str]) -> tuple[str, ...]:
+def bootstrap_estate(estate: Estate, environ: Mapping[str, str], waiting: Told = _quiet) -> tuple[str, ...]:
     """Prepare the server for this estate, as administrator; what was made or mended, in words.
 
     The administrator's token is `VAULT_TOKEN`, or the trial server's root token under `.idac/`. Raises
@@ -161,7 +172,7 @@ def bootstrap_estate(estate: Estate, environ: Mapping[str, str]) -> tuple[str, .
     token = environ.get("VAULT_TOKEN") or (noted.read_text().strip() if noted.exists() else "")
     if not token:
         raise InvalidInput("bootstrap needs an administrator's token", remedy="set VAULT_TOKEN")
-    with alone(Path(estate.root) / ".idac"), Logins(estate, environ) as logins:
+    with alone(Path(estate.root) / ".idac"), Logins(estate, environ, waiting) as logins:
         if environ.get("VAULT_TOKEN"):
             logins.server.require_named_outside("VAULT_TOKEN")
         admin = logins.given(Secret(token))

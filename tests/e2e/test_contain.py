@@ -128,13 +128,40 @@ def test_an_entity_that_was_renamed_and_an_alias_that_was_moved_are_found(firm: 
     assert admin.ok("GET", f"identity/entity/id/{stranger}").data["aliases"] == []
 
 
-def test_somebody_of_whom_nothing_stands_is_held_all_the_same_and_the_output_says_so(firm: Firm) -> None:
-    done = firm.idac("contain", "trader/nobody", *WHY, code=0)
-    assert "nothing stands under the name trader/nobody" in done.err
+def test_a_name_that_nobody_knows_is_held_and_nobody_may_believe_that_anything_was_taken(firm: Firm) -> None:
+    ward = people(firm, "jdoe")
+    for _ in range(2):  # told twice, the hold of the first time makes the name no better known
+        done = firm.idac("contain", "trader/jode", *WHY, code=3)
+        last = done.err.splitlines()[-1]
+        assert "nothing was taken from anybody" in last and "did you mean `trader/jdoe`?" in last
+    said = firm.idac("--format", "json", "contain", "staff/jdoe", *WHY, code=3)
+    (finding,) = said.json["findings"]
+    assert (finding["code"], finding["severity"], finding["subject"]) == ("H04", "error", "staff/jdoe")
+    assert "did you mean `trader/jdoe`?" in finding["message"]
+    assert not ward.powerless("jdoe")
+    assert [hold["subject"] for hold in firm.plan()["holds"]] == ["staff/jdoe", "trader/jode"]
+    assert "see that the name is right" in firm.idac("contain", "bot/zz-top", *WHY, code=3).err
+
+
+def test_a_name_that_is_yet_to_come_is_held_without_complaint_where_that_is_said(firm: Firm) -> None:
+    done = firm.idac("contain", "trader/nobody", "--unknown", *WHY, code=0)
+    assert "nothing was taken from anybody, and nobody here knows it" in done.err.splitlines()[-1]
     firm.trader("nobody")
+    assert "its manifest is traders/nobody.yaml" in firm.idac("contain", "trader/nobody", *WHY, code=0).err
     firm.apply()
     assert not Ward(firm).delivered("nobody")
     assert [hold["subject"] for hold in firm.plan()["holds"]] == ["trader/nobody"]
+
+
+def test_who_left_long_ago_is_known_from_the_ledger(firm: Firm) -> None:
+    people(firm, "anna")
+    firm.leave("anna")
+    firm.apply()
+    (firm.root / "traders/broken.yaml").write_text("apiVersion: [\n")
+    assert (
+        "nothing was taken from anybody. It is on hold, and known: record 0"
+        in (firm.idac("contain", "trader/anna", *WHY, code=0).err.splitlines()[-1])
+    )
 
 
 @pytest.mark.parametrize(

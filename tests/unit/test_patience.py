@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 
-from reconciler.errors import InvalidInput
+from reconciler.errors import InvalidInput, Unreachable
+from reconciler.providers.vault import transport
 from reconciler.providers.vault.patience import Patience, patience_of
+from reconciler.providers.vault.wire import Pool
 
 
 def test_nothing_said_means_the_usual_patience() -> None:
@@ -43,3 +47,21 @@ def test_a_timeout_that_is_no_duration_is_refused(text: str) -> None:
     with pytest.raises(InvalidInput, match="VAULT_CLIENT_TIMEOUT") as caught:
         patience_of({"VAULT_CLIENT_TIMEOUT": text})
     assert len(str(caught.value)) < 200
+
+
+@pytest.mark.parametrize(("silent", "times"), [(-1.0, 1), (60.0, 0)])
+def test_somebody_who_waits_is_told_once_what_for(
+    silent: float, times: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transport, "SILENT", silent)
+    with socket.socket() as taken:  # nobody listens there
+        taken.bind(("127.0.0.1", 0))
+        address = f"https://127.0.0.1:{taken.getsockname()[1]}"
+        told: list[str] = []
+        patience = Patience(first_pause=0.001, longest_pause=0.001, tries=4)
+        asked = transport.Transport(Pool(address), patience, waiting=told.append, remedy="start it")
+        for _ in range(2):
+            with pytest.raises(Unreachable, match="start it"):
+                asked.once(transport.Request("GET", "sys/health", b"GET / HTTP/1.1\r\n\r\n"))
+        asked.close()
+    assert len(told) == times and all(words.startswith(f"waiting for {address}: ") for words in told)

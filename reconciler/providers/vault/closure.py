@@ -9,7 +9,7 @@ from reconciler.model.estate import Estate
 from reconciler.model.manifest import SubjectRef
 from reconciler.model.resource import Resource
 from reconciler.providers.protocol import Client
-from reconciler.providers.vault.ownership import aliases
+from reconciler.providers.vault.ownership import aliases, principal
 from reconciler.providers.vault.policies import SUBJECT_KINDS
 from reconciler.providers.vault.resources import entity_name
 from reconciler.providers.vault.seen import entity_at
@@ -47,6 +47,13 @@ def entities_of(client: Client, estate: Estate, subject: SubjectRef, own: Set[st
         found = entity_at(asked, answer)
         if found is not None:
             yield found
+
+
+def subjects_named(client: Client, estate: Estate) -> frozenset[SubjectRef]:
+    """Whose entities stand, as far as their names say it. Raises `TargetError`."""
+    names = client.list("identity/entity/name").keys
+    found = (principal(name.removeprefix(estate.prefix)) for name in names if name.startswith(estate.prefix))
+    return frozenset(one for one in found if one is not None and one.kind in SUBJECT_KINDS)
 
 
 def _holders(client: Client, own: Set[str]) -> Sequence[str]:

@@ -35,12 +35,18 @@ class _Held:
 class Logins:
     """Clients of one run against one server. Thread-safe. A context manager."""
 
-    def __init__(self, estate: Estate, environ: Mapping[str, str]) -> None:
-        """Connects to nothing yet. Raises `InvalidInput` when no server can be told, or a setting is not one."""
+    def __init__(
+        self, estate: Estate, environ: Mapping[str, str], waiting: Callable[[str], None] = lambda words: None
+    ) -> None:
+        """Connects to nothing yet; `waiting` is told when the server keeps somebody waiting.
+
+        Raises `InvalidInput` when no server can be told, or a setting is not one.
+        """
         self._estate, self._environ = estate, environ
         self.server = find_server(estate, environ)
         self._patience = patience_of(environ)
-        self._transport = Transport(Pool(self.server.address, self.server.ca_cert), self._patience)
+        pool, remedy = Pool(self.server.address, self.server.ca_cert), self.server.remedy
+        self._transport = Transport(pool, self._patience, waiting=waiting, remedy=remedy)
         self._held: dict[Identity, _Held] = {}
         self._lock = RLock()
         # Told the accessors of all writing logins before a new one is used: the run lock's fence. What it raises

@@ -30,6 +30,12 @@ class Server:
     ca_cert: str = ""
     namespace: str = ""
     named_by: Literal["environment", "idac.yaml", "trial server"] = "environment"
+    trial: bool = False  # it is the one that `idac dev up` started
+
+    @property
+    def remedy(self) -> str:
+        """What to do when it does not answer."""
+        return "`idac dev up` starts the trial server" if self.trial else "see that the server is up and reachable"
 
     def require_named_outside(self, secret: str) -> None:
         """Raises `InvalidInput` when only `idac.yaml` says where the secret would go."""
@@ -61,15 +67,15 @@ def find_server(estate: Estate, environ: Mapping[str, str]) -> Server:
         ca_cert = str(noted.get("ca_cert", ""))
     namespace = environ.get("VAULT_NAMESPACE") or target.namespace
     if environ.get("VAULT_ADDR"):
-        return Server(address, ca_cert, namespace, "environment")
+        return Server(address, ca_cert, namespace, "environment", address == trial)
     if target.address:
-        return Server(address, ca_cert, namespace, "idac.yaml")
+        return Server(address, ca_cert, namespace, "idac.yaml", address == trial)
     if parse(address)[1] not in LOOPBACK:
         raise InvalidInput(
             f".idac/server.json names {address}, and a trial server is on this machine alone",
             remedy="set VAULT_ADDR for any other server",
         )
-    return Server(address, ca_cert, namespace, "trial server")
+    return Server(address, ca_cert, namespace, "trial server", trial=True)
 
 
 def noted_login(estate: Estate, identity: str, server: Server) -> Mapping[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import chain, islice
@@ -17,6 +17,7 @@ from reconciler.providers.vault.wire import NotSent, Pool, Raw
 BUSY = (429, 500, 502, 503, 504)
 WORKERS = 6  # connections that pipeline side by side; measured, more gain nothing on small servers
 BATCH = 64  # requests pipelined on one connection
+SILENT = 2.0  # seconds that may pass before somebody is told why nothing happens
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +37,21 @@ class Request:
 class Transport:
     """Thread-safe. `counts` says how many requests were sent, by method and first path segments."""
 
-    def __init__(self, pool: Pool, patience: Patience | None = None) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        patience: Patience | None = None,
+        *,
+        waiting: Callable[[str], None] = lambda words: None,
+        remedy: str = "see that the server is up and reachable",
+    ) -> None:
+        """`waiting` is told once, in words, that there is no answer yet; `remedy` is for when none came at all."""
         self.pool = pool
         self.counts: Counter[tuple[str, str]] = Counter()
         self._patience = patience or Patience()
+        self._remedy = remedy
+        self._waiting = waiting
+        self._told = Event()
         self._lock = Lock()
         self._executor: ThreadPoolExecutor | None = None
         self._closed = Event()
@@ -53,7 +65,7 @@ class Transport:
         """
         results: dict[int, Raw] = {}
         left = list(range(len(requests)))
-        waits = _Waits(self._patience, self._closed, self._given_up)
+        waits = self._waits()
         while left:
             answers, failure = self._round([requests[i] for i in left])
             final = {i: raw for i, raw in zip(left, answers, strict=False) if not _again(raw)}
@@ -69,7 +81,7 @@ class Transport:
 
         Tried again only when no connection could be made, or when the server turned it away unheard (429).
         """
-        waits = _Waits(self._patience, self._closed, self._given_up)
+        waits = self._waits()
         while True:
             try:
                 answers, failure = self._send([request])
@@ -115,6 +127,15 @@ class Transport:
             self._executor.shutdown(cancel_futures=True)
         self.pool.close()
 
+    def _waits(self) -> _Waits:
+        return _Waits(self._patience, self._closed, self._given_up, self._tell, self._remedy)
+
+    def _tell(self, why: str) -> None:
+        """Once, however many requests wait."""
+        if not self._told.is_set():
+            self._told.set()
+            self._waiting(f"waiting for {self.pool.address}: {why}")
+
     def _workers(self) -> ThreadPoolExecutor:
         with self._lock:
             if self._executor is None:
@@ -148,7 +169,11 @@ class _Waits:
     an outage costs a run its patience once and not once a request.
     """
 
-    def __init__(self, patience: Patience, closed: Event, given_up: Event) -> None:
+    def __init__(
+        self, patience: Patience, closed: Event, given_up: Event, tell: Callable[[str], None], remedy: str
+    ) -> None:
+        self._begun = monotonic()
+        self._tell, self._remedy = tell, remedy
         self._patience = patience
         self._closed = closed
         self._given_up = given_up
@@ -167,7 +192,9 @@ class _Waits:
             wait = max(wait, busy.retry_after)
         if self._tries >= self._allowed or monotonic() + wait > self._deadline:
             self._given_up.set()
-            _give_up(request, failure, busy, self._tries)
+            _give_up(request, failure, busy, self._tries, self._remedy)
+        if monotonic() + wait - self._begun > SILENT:
+            self._tell(_why(failure, busy))
         if self._closed.wait(wait):
             raise Unreachable("the connection was closed while it waited for the server")
 
@@ -181,12 +208,17 @@ def is_sealed(raw: Raw) -> bool:
     return raw.status == 503 and b"sealed" in raw.body.lower()
 
 
-def _give_up(request: Request, failure: TargetError | None, busy: Raw | None, tries: int) -> None:
+def _why(failure: TargetError | None, busy: Raw | None) -> str:
+    if busy is not None:
+        return f"it answers with {busy.status}"
+    return failure.message if failure is not None else "no answer came"
+
+
+def _give_up(request: Request, failure: TargetError | None, busy: Raw | None, tries: int, remedy: str) -> None:
     what = f"{request.method} {request.path}"
     if busy is not None:
         raise Overloaded(
             f"{what} was answered with {busy.status} {tries} times",
             remedy="the server is overloaded or failing; see its log and try again later",
         )
-    why = failure.message if failure is not None else "no answer came"
-    raise Unreachable(f"{what} was tried {tries} times: {why}", remedy="see that the server is up and reachable")
+    raise Unreachable(f"{what} was tried {tries} times: {_why(failure, None)}", remedy=remedy)

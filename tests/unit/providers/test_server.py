@@ -38,6 +38,8 @@ def test_the_environment_comes_before_idac_yaml_and_that_before_the_trial_server
     assert [s.address for s in found] == ["https://a.example", OTHER, NOWHERE]
     assert [s.named_by for s in found] == ["environment", "idac.yaml", "trial server"]
     assert found[2].ca_cert == "/ca"
+    again = find_server(bare, {"VAULT_ADDR": NOWHERE})
+    assert ["idac dev up" in s.remedy for s in (*found, again)] == [False, False, True, True]
 
 
 def test_a_trial_server_elsewhere_is_refused(tmp_path: Path) -> None:
