@@ -36,7 +36,7 @@ def plan(context: Context, *, out: str, detailed: bool) -> int:
         fresh = _look(context, estate, wanted, connection).plan
     show_plan(context, fresh, new_ticket(estate), out)
     code = plan_code(fresh, wanted.tree, detailed=detailed)
-    explain_plan(code, fresh, out)
+    explain_plan(code, fresh, out, shown=not context.json)
     return code
 
 
@@ -61,7 +61,7 @@ def apply(context: Context, *, reviewed: str, auto_approve: bool, routine: bool 
             print_plan(context, sight.plan, None)
         unreviewed = since_review(stored, sight.plan) if stored is not None else ()
         result = run_plan(context, estate, sight, ticket, connection, "apply", unreviewed)
-    return explained(result, wanted.tree)
+    return explained(result, wanted.tree, shown=stored is None and not context.json)
 
 
 def _apply_routine(context: Context) -> int:
@@ -76,7 +76,7 @@ def _apply_routine(context: Context) -> int:
         result = run_plan(context, estate, sight, new_ticket(estate), connection, "routine")
     if left := len(whole.plan.changes):
         context.say(f"{left} changes need a review, and were left: `idac plan` shows them")
-    return explained(result, wanted.tree)
+    return explained(result, wanted.tree, shown=not context.json)
 
 
 def _want(context: Context, estate: Estate) -> Wanted:

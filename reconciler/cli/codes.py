@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 
-from reconciler.model.manifest import Tree
+from reconciler.model.manifest import Finding, Tree
 from reconciler.model.plan import Plan
 from reconciler.model.record import RunResult
 from reconciler.render.safe import safe
@@ -28,26 +28,36 @@ def plan_code(fresh: Plan, tree: Tree, *, detailed: bool) -> int:
 
 
 def apply_code(result: RunResult, tree: Tree) -> int:
-    """0 for `complete` and `noop`, 5 for `partial`; `denied` is 1 for invalid manifests, otherwise 3."""
+    """0 for `complete` and `noop`; 5 where another run may do more; otherwise 1 for invalid manifests, and 3.
+
+    Where everything in the plan was done, only people can go on: what is refused is not in it.
+    """
     if result.status in ("complete", "noop"):
         return DONE
-    if result.status == "denied":
+    if result.status == "denied" or _all_done(result):
         return INVALID if tree.errors else REFUSED
     return PARTIAL
 
 
-def explain_plan(code: int, fresh: Plan, out: str) -> None:
-    """On stderr, why `plan` exits as it does; nothing when all is well."""
+def _all_done(result: RunResult) -> bool:
+    """Whether nothing of the plan is left, and nothing was kept from being in it but by a refusal."""
+    applied = all(outcome.status == "applied" for outcome in result.outcomes)
+    proved = not any(proof.status == "failed" for proof in result.proofs)
+    return applied and proved and not result.plan.pending
+
+
+def explain_plan(code: int, fresh: Plan, out: str, *, shown: bool) -> None:
+    """On stderr, why `plan` exits as it does; nothing when all is well. `shown`: the plan was printed as text."""
     if code in (DONE, PENDING):
         return
-    lines = [*_standing(fresh)]
+    lines = [*_standing(fresh, shown=shown)]
     if out and not fresh.empty:
         lines.append(f"the plan was written all the same: `idac apply --plan {out}` carries out what it may")
     _say(code, lines)
 
 
-def explain_apply(code: int, result: RunResult) -> None:
-    """On stderr, why a run exits as it does; nothing when all is well."""
+def explain_apply(code: int, result: RunResult, *, shown: bool) -> None:
+    """On stderr, why a run exits as it does; nothing when all is well. `shown`: its plan was printed as text."""
     if code == DONE:
         return
     count = len(result.outcomes)
@@ -55,17 +65,35 @@ def explain_apply(code: int, result: RunResult) -> None:
     failed = sum(1 for p in result.proofs if p.status == "failed")
     lines = [f"{applied} of {count} changes in the plan were applied" if count else "there was nothing to apply"]
     lines += [f"{failed} proofs failed: the next run asks again"] * bool(failed)
-    _say(code, [*lines, *_standing(result.plan)])
+    _say(code, [*lines, *_standing(result.plan, shown=shown)])
 
 
-def _standing(fresh: Plan) -> Iterator[str]:
-    """What stands against the plan, or against what is not in it."""
+def explain_finding(code: int, finding: Finding) -> None:
+    """On stderr, last of all, the one thing that was found wrong when everything was done."""
+    sys.stderr.write(f"idac: exit {code}: {safe(finding.message)}\n")
+
+
+def _standing(fresh: Plan, *, shown: bool) -> Iterator[str]:
+    """What stands against the plan, or against what is not in it. What is on the page already is only named."""
+    if shown:
+        yield from _named(fresh)
+        return
     errors = [f for f in fresh.findings if f.severity == "error"]
     if errors:
         first = f"{errors[0].origin}: " if errors[0].origin else ""
         yield f"{len(errors)} error{'s' * (len(errors) > 1)} found, the first: {first}{errors[0].message}"
     yield from (f"{guard.code}: {guard.message}" for guard in fresh.refused)
     if fresh.pending and not any(g.code == "G08" for g in fresh.refused):
+        yield f"not seen: {', '.join(sorted(fresh.pending))}"
+
+
+def _named(fresh: Plan) -> Iterator[str]:
+    errors = sum(1 for f in fresh.findings if f.severity == "error")
+    if errors:
+        yield f"{errors} error{'s' * (errors > 1)} found: see above"
+    if fresh.refused:
+        yield f"refused by {', '.join(sorted({guard.code for guard in fresh.refused}))}: see above"
+    if fresh.pending:
         yield f"not seen: {', '.join(sorted(fresh.pending))}"
 
 

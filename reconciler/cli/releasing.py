@@ -69,4 +69,6 @@ def end(context: Context, estate: Estate, held: SubjectRef, why: str, stored: Do
             print_plan(context, sight.plan, None)
         purpose: Purpose = "thaw" if held.kind == ESTATE else "release"
         result = run_plan(context, estate, sight, ticket, connection, purpose)
-    return explained(result, tree)
+    if result.status == "complete":
+        context.say(f"{'thawed' if purpose == 'thaw' else 'released'}: `idac plan` shows what is granted again")
+    return explained(result, tree, shown=stored is None and not context.json)

@@ -156,10 +156,10 @@ def print_result(context: Context, result: RunResult, record: RecordRef, unrevie
     print_text(f"Record {record.seq}, signed: sha256:{record.sha256}\n")
 
 
-def explained(result: RunResult, tree: Tree) -> int:
-    """The exit code of a run, and on stderr why it is not 0."""
+def explained(result: RunResult, tree: Tree, *, shown: bool) -> int:
+    """The exit code of a run, and on stderr why it is not 0. `shown`: its plan was printed as text."""
     code = apply_code(result, tree)
-    explain_apply(code, result)
+    explain_apply(code, result, shown=shown)
     return code
 
 

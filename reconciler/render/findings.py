@@ -35,12 +35,18 @@ def findings_text(estate: str, tree: Tree, findings: Sequence[Finding], *, colou
     warnings = sum(1 for f in findings if f.severity == "warning")
     if not tree.absence_is_intent:
         lines.append(f"{paint('red', 'The tree is not whole')}: {safe(tree.why_not)}")
-    counted = f"{len(tree.manifests)} manifests of estate {safe(estate)}"
+    counted = f"{_count(len(tree.manifests), 'manifest')} of estate {safe(estate)}"
     if errors or not tree.absence_is_intent:
-        lines.append(paint("red", f"Invalid: {counted}, {errors} errors, {warnings} warnings."))
+        lines.append(
+            paint("red", f"Invalid: {counted}, {_count(errors, 'error')}, {_count(warnings, 'warning')}.")
+        )
     else:
-        lines.append(paint("green", f"Valid: {counted}, {warnings} warnings."))
+        lines.append(paint("green", f"Valid: {counted}, {_count(warnings, 'warning')}."))
     return "\n".join(lines) + "\n"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'s' * (number != 1)}"
 
 
 _COLOURS = {"error": "red", "warning": "yellow", "info": "dim"}

@@ -15,7 +15,15 @@ def unchanged_line(plan: Plan, paint: Paint) -> str:
     apart = list(_apart(plan))
     if not apart:
         return paint("green", "No changes.") + " What stands is what the manifests say."
+    if apart == [_FROZEN]:
+        return (
+            paint("yellow", "No changes.")
+            + " The estate is frozen; otherwise what stands is what the manifests say."
+        )
     return paint("yellow", "No changes.") + f" But what stands is not what the manifests say: {', '.join(apart)}."
+
+
+_FROZEN = "refused by G12"
 
 
 def _apart(plan: Plan) -> Iterator[str]:
@@ -31,10 +39,12 @@ def _apart(plan: Plan) -> Iterator[str]:
 
 
 def hold_lines(plan: Plan, paint: Paint) -> Iterator[str]:
-    """Who is on hold, since when, why, by whom, and how it ends."""
-    if plan.holds:
+    """Who is on hold, since when, why, by whom, and how it ends; without those whom this plan releases."""
+    released = {change.subject for change in plan.changes if change.action == "release"}
+    holds = [hold for hold in plan.holds if hold.subject not in released]
+    if holds:
         yield from ["", paint("bold", "On hold — contained, and granted nothing until released")]
-        for hold in plan.holds:
+        for hold in holds:
             yield from ["", f"  {paint('magenta', '!')} {paint('bold', safe(hold.subject))} {since(hold)}"]
             yield paint("dim", f'      idac release {safe(hold.subject)} --reason "…" --out release.json')
 

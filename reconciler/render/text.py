@@ -9,6 +9,7 @@ from typing import Any
 from reconciler.model.change import PHASES, Change
 from reconciler.model.outcome import Outcome, Proof
 from reconciler.model.plan import Plan, PlanTicket
+from reconciler.model.resource import ESTATE
 from reconciler.model.words import few
 from reconciler.render.findings import finding_lines
 from reconciler.render.paint import Paint, painter
@@ -20,6 +21,7 @@ from reconciler.render.values import value_words
 SIGNS = {"create": "+", "update": "~", "rotate": "±", "revoke": "×", "delete": "-", "hold": "!", "release": "○"}
 COLOURS = {"+": "green", "~": "yellow", "±": "yellow", "×": "red", "-": "red", "!": "magenta", "○": "green"}
 VERBS = {"hold": "is put on hold", "release": "is released"}
+VERBS_OF_ESTATES = {"hold": "is frozen", "release": "is thawed"}
 HEADS = {
     "contain": "Contain — power taken away, before anything is given",
     "govern": "Govern — the rules themselves change",
@@ -104,7 +106,9 @@ def _meaning(changes: Sequence[Change]) -> str:
     words = [f"gains {', '.join(gained)}"] * bool(gained) + [f"loses {', '.join(lost)}"] * bool(lost)
     said = safe(changes[0].reason)
     if not words and changes[0].action in VERBS:  # the reason is what somebody typed
-        said = f"{VERBS[changes[0].action]}: {said}"
+        subject = changes[0].subject
+        verbs = VERBS_OF_ESTATES if subject is not None and subject.kind == ESTATE else VERBS
+        said = f"{verbs[changes[0].action]}: {said}"
     return "; ".join(words) if words else said
 
 
@@ -140,7 +144,7 @@ def _change_lines(change: Change, paint: Paint, *, withheld: bool = False) -> It
 
 def _field_lines(name: str, before: Mapping[str, Any], after: Mapping[str, Any], change: Change) -> Iterator[str]:
     old, new = before.get(name), after.get(name)
-    if old == new or (new in (None, "", [], False) and change.action == "create"):
+    if old == new or (new in (None, "", [], False) and change.action in ("create", "release") and not old):
         return
     if change.action == "create":
         yield f"      {name} = {value_words(new)}"

@@ -14,10 +14,13 @@ FEWEST_SWITCHES = 2  # people who can stop an algo: one may be asleep
 def _owners(view: View) -> Iterator[Finding]:
     """R40: a bot that nobody answers for, or that nobody can stop."""
     for manifest, spec in view.staying(Bot):
-        yield from dangling_person(view, "R40", manifest, "owner", spec.owner, "spec", "owner")
-        for index, name in enumerate(spec.kill_switch_owners):
-            path = ("spec", "killSwitchOwners", index)
-            yield from dangling_person(view, "R40", manifest, "kill-switch owner", name, *path)
+        switches = spec.kill_switch_owners
+        what = "owner and kill-switch owner" if spec.owner in switches else "owner"
+        yield from dangling_person(view, "R40", manifest, what, spec.owner, "spec", "owner")
+        for index, name in enumerate(switches):
+            if name != spec.owner:  # one person is one fault
+                path = ("spec", "killSwitchOwners", index)
+                yield from dangling_person(view, "R40", manifest, "kill-switch owner", name, *path)
 
 
 def _kill_switches(view: View) -> Iterator[Finding]:

@@ -74,7 +74,8 @@ def _barred_subjects(
     if not blocked:
         return Guard("G04", "passed", "no subject is barred from grants")
     names = few(blocked, len(blocked), shown=5)
-    message = f"{names} may be granted nothing: see the findings; {withheld} changes withheld"
+    count = f"; {withheld} change{'s' * (withheld != 1)} withheld" if withheld else ""
+    message = f"{names} may be granted nothing: see the findings{count}"
     # Refused even when nothing is withheld now: what stands is not what such a manifest says.
     return Guard("G04", "refused", f"{message}{_kept(desired, actual)} — mend the findings", stops="nothing")
 
@@ -89,16 +90,17 @@ def _kept(desired: Desired, actual: Actual) -> str:
 
 
 def _footing(actual: Actual) -> Guard:
-    wrong = [f for f in actual.foreign if f.code == "F02"]
-    if not wrong:
+    unlaid = [f.message for f in actual.foreign if f.code == "F04"]
+    wrong = [f.message for f in actual.foreign if f.code == "F02"]
+    if not wrong and not unlaid:
         return Guard("G10", "passed", "what bootstrap laid stands as it was laid")
-    message = f"{len(wrong)} of the tool's own rules are not as bootstrap lays them: {wrong[0].message}"
-    return Guard("G10", "refused", message + " — nothing is granted until then")
+    count = f"{len(wrong)} of the tool's own rules are not as bootstrap lays them: " if wrong else ""
+    return Guard("G10", "refused", f"{count}{(wrong or unlaid)[0]} — nothing is granted until then")
 
 
 def ownership(actual: Actual) -> Guard:
     """G05: what stands in our name space and belongs to another owner."""
-    foreign = [f for f in actual.foreign if f.code != "F02"]
+    foreign = [f for f in actual.foreign if f.code not in ("F02", "F04")]
     if not foreign:
         return Guard("G05", "passed", "nothing in this estate's name space belongs to another")
     first = foreign[0].message

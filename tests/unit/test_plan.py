@@ -178,7 +178,7 @@ def test_a_barred_subject_is_named() -> None:
     )
     assert "and 2 more" in found["G04"].message
     assert found["G04"].stops == "nothing"
-    assert "; 0 changes withheld" in verdicts(desired([], {}), actual([]), findings=findings[:1])["G04"].message
+    assert "withheld" not in verdicts(desired([], {}), actual([]), findings=findings[:1])["G04"].message
 
 
 def test_a_role_that_went_while_a_manifest_still_names_it_is_said_to_stay() -> None:

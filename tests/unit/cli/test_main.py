@@ -11,6 +11,7 @@ import pytest
 
 from reconciler.cli import main as front
 from reconciler.cli.codes import apply_code, plan_code
+from reconciler.cli.context import Context
 from reconciler.cli.running import write_file
 from reconciler.errors import InvalidInput, Refused, Stale
 from reconciler.model.change import Change
@@ -41,6 +42,47 @@ def test_usage_errors_exit_64_and_never_2(arguments: list[str], capsys: pytest.C
     said = capsys.readouterr()
     assert said.out == ""
     assert said.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["contain", "trader/x"], "Missing option '--reason' — see `idac contain --help`"),
+        (["plan", "--no-such-flag"], "No such option: --no-such-flag — see `idac plan --help`"),
+        (["records", "list", "x"], "see `idac records list --help`"),
+        (["validate", "--format"], "--format is without its value — see `idac validate --help`"),
+        (["validate", "--format", "xml"], "'xml' is not one of"),
+    ],
+)
+def test_a_usage_error_names_the_help_that_helps(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert front.run(arguments) == 64
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--format", "json", "-q", "contain", "trader/x", "--reason", "--format"],
+        ["contain", "trader/x", "--reason", "--format", "--format", "json", "-q"],
+        ["contain", "--quiet", "trader/x", "--format=json", "--reason", "--format"],
+    ],
+)
+def test_global_options_may_stand_before_or_behind_the_command(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from reconciler.cli import emergency
+
+    seen: list[tuple[bool, bool, str]] = []
+
+    def note(context: Context, *, subject: str, reason: str, unknown: bool) -> int:
+        seen.append((context.json, context.quiet, reason))
+        return 0
+
+    monkeypatch.setattr(emergency, "contain_subject", note)
+    assert front.run(arguments) == 0
+    assert seen == [(True, True, "--format")]
 
 
 def test_help_and_version_exit_0(capsys: pytest.CaptureFixture[str]) -> None:
@@ -131,7 +173,10 @@ def test_plan_exit_codes_follow_terraform_and_the_design() -> None:
         (("applied",), {}, False, "complete", 0),
         (("applied", "failed"), {}, False, "partial", 5),
         (("failed",), {}, False, "partial", 5),
-        (("applied",), {"guards": (Guard("G04", "refused", "x", stops="nothing"),)}, False, "partial", 5),
+        (("applied",), {"guards": (Guard("G04", "refused", "x", stops="nothing"),)}, False, "partial", 3),
+        (("applied",), {"guards": (Guard("G04", "refused", "x", stops="nothing"),)}, True, "partial", 1),
+        (("applied", "not-attempted"), {"guards": (Guard("G03", "refused", "x"),)}, True, "partial", 5),
+        (("applied",), {"pending": {"ca": "sealed"}}, False, "partial", 5),
         ((), {"guards": (Guard("G04", "refused", "x", stops="nothing"),)}, False, "denied", 3),
         ((), {"guards": (Guard("G04", "refused", "x", stops="nothing"),)}, True, "denied", 1),
         (("not-attempted",), {"guards": (Guard("G03", "refused", "x"),)}, False, "denied", 3),
