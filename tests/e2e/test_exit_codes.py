@@ -30,7 +30,7 @@ def test_a_leaver_is_contained_over_somebody_elses_typo_and_the_run_says_why_it_
     assert "idac: exit 1: the manifests are invalid" in planned.err
     assert "carries out what it may" in planned.err
     assert "Refused G04: trader/anna may be granted nothing" in planned.out
-    done = firm.idac("--format", "json", "apply", "--plan", str(plan_file), code=5)
+    done = firm.idac("--format", "json", "apply", "--plan", str(plan_file), code=1)  # only people go on
     assert bob.login() >= 400
     assert done.json["status"] == "partial" == newest(firm)["status"]
     assert "changes in the plan were applied" in done.err
@@ -74,3 +74,19 @@ def test_an_auditor_verifies_with_keys_of_their_own(firm: Firm, tmp_path: Path) 
 def test_an_administrators_token_that_is_none_is_said_to_be_none(firm: Firm) -> None:
     firm.environ = {**firm.environ, "VAULT_TOKEN": "s.nonsense"}
     assert "give the token of an administrator, in VAULT_TOKEN" in firm.idac("bootstrap", code=1).err
+
+
+def test_a_leaver_who_answered_for_a_bot_ends_with_3_and_not_with_run_again(firm: Firm) -> None:
+    firm.trader("anna")
+    firm.trader("bob")
+    firm.apply()
+    bob = firm.holder("bob")
+    firm.change("anna", supervisor="bob")
+    firm.apply()
+    firm.leave("bob")
+    done = firm.idac("apply", "--auto-approve", code=3)
+    assert bob.login() >= 400
+    assert "exit 3" in done.err and "refused by G04: see above" in done.err
+    assert done.out.count("trader/anna may be granted nothing") == 1 and "may be granted nothing" not in done.err
+    assert "0 changes withheld" not in done.out
+    firm.idac("apply", "--auto-approve", code=3)

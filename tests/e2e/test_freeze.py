@@ -84,3 +84,19 @@ def test_neither_writers_login_alone_thaws(firm: Firm) -> None:
     assert "G12" in {g["code"] for g in firm.plan()["guards"] if g["status"] == "refused"}
     for raw in (contain, grant):
         raw.close()
+
+
+def test_what_is_frozen_and_released_is_said_with_a_verb_and_nothing_is_said_twice(firm: Firm) -> None:
+    firm.trader("anna")
+    firm.apply()
+    assert f"estate/{firm.name} is frozen: INC-9: who signs these?" in firm.idac("freeze", *WHY, code=0).out
+    idle = firm.idac("plan", code=3)
+    assert "No changes. The estate is frozen; otherwise what stands is what the manifests say." in idle.out
+    assert "G12: see above" in idle.err and WHY[1] not in idle.err
+    end = ("--reason", "INC-9 closed", "--auto-approve")
+    assert f"estate/{firm.name} is thawed: INC-9 closed" in firm.idac("thaw", *end, code=0).out
+    assert "trader/anna is contained" in firm.idac("contain", "trader/anna", *WHY, code=0).out
+    released = firm.idac("release", "trader/anna", *end, code=0)
+    assert "trader/anna is released: INC-9 closed" in released.out
+    assert "On hold" not in released.out and "answered" not in released.out
+    assert "released: `idac plan` shows what is granted again" in released.err

@@ -193,7 +193,7 @@ def test_a_faulty_manifest_bars_its_own_subjects_grants_but_no_leaver_and_nobody
         "apiVersion: idac/v1\nkind: Trader\nmetadata: {name: dora}\nspec: {}\n"
     )
     done = firm.idac("--format", "json", "apply", "--auto-approve")
-    assert done.code == 5
+    assert (done.code, done.json["status"]) == (1, "partial")  # another run would do no more
     assert anna.login() >= 400
     applied = {o["subject"] for o in done.json["outcomes"] if o["status"] == "applied"}
     assert {"trader/anna", "trader/carl"} <= applied <= {"trader/anna", "trader/carl", None}
