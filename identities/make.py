@@ -115,6 +115,18 @@ STAFF: tuple[tuple[str, int, str, str, tuple[str, ...], str, str], ...] = (
 )
 
 
+# Who signs in at the firm's identity provider too, besides a certificate.
+SIGNING_IN = frozenset({
+    "ines-duarte", "nadia-ferro", "tomas-lind", "aiko-brandt", "hugo-bertin", "leah-roth",
+    "arthur-blum", "greta-olsen", "samir-haidari", "elena-popova",
+})  # fmt: skip
+
+
+def sign_in(name: str) -> Spec:
+    """The provider's own identifier of a person, for those who sign in there."""
+    return {"signIn": {"provider": "corp", "subject": f"00u{invented(name)[:17]}"}} if name in SIGNING_IN else {}
+
+
 def traders() -> Iterator[Document]:
     """Twenty-two people on two desks."""
     for name, number, desk, region, start, roles, devices in TRADERS:
@@ -129,6 +141,7 @@ def traders() -> Iterator[Document]:
             "employment": {"start": start},
             "roles": list(roles),
             "mfaTier": "smartcard" if head else "hardware",
+            **sign_in(name),
             **({"devices": list(devices)} if devices else {}),
             **({} if head else {"marketAccess": [access(name, desk, region)]}),
             "credentials": [mtls(name, "trader-mtls"), *more_credentials(name, head=head)],
@@ -172,6 +185,7 @@ def staff() -> Iterator[Document]:
             "employment": {"start": start},
             "roles": list(roles),
             "mfaTier": tier,
+            **sign_in(name),
             "credentials": [mtls(name, "trader-mtls")],
         }
         if name == "arthur-blum":
@@ -383,9 +397,9 @@ def make_request(name: str, key: tuple[str, ...]) -> None:
         subprocess.run([*command, "-out", str(out)], check=True, capture_output=True)  # noqa: S603 - names of this file alone
 
 
-def make_jwks() -> None:
-    """The workload issuer's public key (RFC 7517). Its private half is thrown away: nobody can issue a token."""
-    out = HERE / "issuers" / "spire.jwks.json"
+def make_jwks(issuer: str) -> None:
+    """An issuer's public key (RFC 7517). Its private half is thrown away: nobody can issue a token."""
+    out = HERE / "issuers" / f"{issuer}.jwks.json"
     if out.exists():
         return
     public = ec.generate_private_key(ec.SECP256R1()).public_key().public_numbers()
@@ -398,6 +412,7 @@ def make_jwks() -> None:
 if __name__ == "__main__":
     write(Path(sys.argv[1]) if len(sys.argv) > 1 else HERE)
     if len(sys.argv) == 1:
-        make_jwks()
+        make_jwks("spire")
+        make_jwks("corp")
         for request, key_kind in requests():
             make_request(request, key_kind)

@@ -62,8 +62,7 @@ def _expand(tree: Tree, estate: Estate, today: date) -> Desired:
             else:
                 frozen.add(ref)
     shared = _shared_keys(resources.values(), tree, lifecycles)
-    for issuer, why in estate.workload_faults.items():  # said of each of its bots besides, and bars those alone
-        findings.append(Finding("X05", "warning", f"workload issuer {issuer} of idac.yaml: {why}"))
+    findings += _unread(estate)
     resources["ca.crl"] = ca.crl()
     try:
         resources.update((r.address, r) for r in _grant_policy(tree, estate, lifecycles))
@@ -82,6 +81,15 @@ def _expand(tree: Tree, estate: Estate, today: date) -> Desired:
         persons={m.ref: m.spec.whose for m in tree.manifests if isinstance(m.spec, SubjectSpec)},
         cores=dict(_cores(tree, estate, frozen, today)),
     )
+
+
+def _unread(estate: Estate) -> Iterator[Finding]:
+    """Issuers whose files are of no use: said of each of whom they vouch for besides, and bars those alone."""
+    for issuer in estate.spec.token_issuers:
+        if issuer.name in estate.issuer_faults:
+            message = f"{issuer.called} of idac.yaml: {estate.issuer_faults[issuer.name]}"
+            code = "X05" if estate.workload_issuer(issuer.name) is not None else "X07"
+            yield Finding(code, "warning", message)
 
 
 def _cores(tree: Tree, estate: Estate, frozen: Set[SubjectRef], today: date) -> Iterator[tuple[SubjectRef, Core]]:

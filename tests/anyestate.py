@@ -13,6 +13,7 @@ import yaml
 from hypothesis import strategies as st
 
 from reconciler.x509 import new_key_and_csr
+from tests import signing_in
 from tests.firm import LEI, PROFILE, ROLE
 from tests.workloads import AUDIENCE, CLAIMS, ISSUER, WorkloadIssuer
 
@@ -72,6 +73,7 @@ def configuration(name: str) -> str:
         "policy": {"autoApprove": True, "removals": {"absolute": 100, "percent": 100}},
         "hsmTokens": [{"name": "trade", "backend": "transit"}],
         "workloadIssuers": [issuer],
+        "identityProviders": [signing_in.configuration()],
     }
     return yaml.safe_dump({"apiVersion": "idac/v1", "kind": "Estate", "metadata": {"name": name}, "spec": spec})
 
@@ -82,7 +84,8 @@ def found_estate(root: Path, name: str) -> Path:
         (root / folder).mkdir(parents=True, exist_ok=True)
     for request, text in requests().items():
         (root / "csr" / f"{request}.pem").write_text(text)
-    (root / "keys" / "spire.json").write_text(json.dumps(WorkloadIssuer().jwks))
+    for issuer in (WorkloadIssuer(), signing_in.corp()):
+        (root / "keys" / f"{issuer.name}.json").write_text(json.dumps(issuer.jwks))
     (root / "idac.yaml").write_text(configuration(name))
     return root / "idac.yaml"
 
@@ -127,8 +130,16 @@ def _person(name: str, number: int) -> st.SearchStrategy[Document]:
             "roles": _some(*ROLES),
             "credentials": _credentials(name, "people"),
         },
-        optional={"mfaTier": st.sampled_from(("otp", "hardware"))},
-    )
+        optional={"tier": _tier(name)},
+    ).map(lambda spec: {n: v for n, v in spec.items() if n != "tier"} | spec.get("tier", {}))
+
+
+def _tier(name: str) -> st.SearchStrategy[Document]:
+    """An MFA tier; under one that the identity provider enforces the person may sign in there."""
+    subjects = st.sampled_from((None, f"00u{name}", f"00U{name}", f"00u{name}-new"))
+    signing = subjects.map(lambda sub: {"signIn": {"provider": "corp", "subject": sub}} if sub else {})
+    tiers = st.sampled_from(("otp", "hardware", "both"))
+    return st.tuples(tiers, signing).map(lambda p: {"mfaTier": p[0], **(p[1] if p[0] != "otp" else {})})
 
 
 def _trader(name: str, number: int) -> st.SearchStrategy[Document]:
@@ -196,8 +207,10 @@ def _tiers() -> dict[tuple[str, str], st.SearchStrategy[Document]]:
             "enforcedBy": ["vault"],
         }
     )
-    hardware = st.just({"aal": 2, "acr": "phr", "methods": ["webauthn"], "enforcedBy": ["idp"]})
-    return {("MfaTier", "otp"): otp, ("MfaTier", "hardware"): hardware}
+    says = st.sampled_from(({"acr": "phr"}, {"acr": "phrh"}, {"acr": "phr", "amr": ["hwk", "sc"]}))
+    hardware = says.map(lambda said: {"aal": 2, **said, "methods": ["webauthn"], "enforcedBy": ["idp"]})
+    both = says.map(lambda said: {"aal": 2, **said, "methods": ["totp"], "enforcedBy": ["vault", "idp"]})
+    return {("MfaTier", "otp"): otp, ("MfaTier", "hardware"): hardware, ("MfaTier", "both"): both}
 
 
 def _profile(more: Document, ttl: str) -> Document:

@@ -211,8 +211,8 @@ _counter = itertools.count(1)
 
 
 def make_estate(root: Path, name: str, **spec: Any) -> Estate:
-    """An estate's configuration, without its file. `workload_keys` stands for what its issuers' files hold."""
-    keys = spec.pop("workload_keys", {})
+    """An estate's configuration, without its file. `issuer_keys` stands for what its issuers' files hold."""
+    keys = spec.pop("issuer_keys", {})
     fields = {"trustDomain": "trading.example", **spec}
     return Estate(
         name=name,
@@ -220,7 +220,7 @@ def make_estate(root: Path, name: str, **spec: Any) -> Estate:
         spec=EstateSpec.model_validate(fields),
         configuration_digest="0" * 64,
         policy_digest="0" * 64,
-        workload_keys=keys,
+        issuer_keys=keys,
     )
 
 

@@ -58,7 +58,7 @@ class WorkloadIssuer:
     def spec(self) -> dict[str, Any]:
         """What an estate made without files needs, to have this one issuer."""
         keys = {self.name: x509.read_jwks(json.dumps(self.jwks).encode())}
-        return {"workloadIssuers": [self.configuration()], "workload_keys": keys}
+        return {"workloadIssuers": [self.configuration()], "issuer_keys": keys}
 
     def configuration(self, **changed: Any) -> dict[str, Any]:
         """Its entry in `workloadIssuers`."""

@@ -11,9 +11,10 @@ from reconciler.diff.certificates import fits
 from reconciler.diff.compare import answered, differing, resolve
 from reconciler.diff.containment import UNEXPLAINED, contain, end_tokens, revoke
 from reconciler.diff.credentials import Credentials
+from reconciler.diff.identity import by_token
 from reconciler.diff.issuers import converge_issuer, delete_issuer, is_fetched, revoke_fetched
 from reconciler.diff.keys import credential_of, deactivate
-from reconciler.diff.logins import converge_login
+from reconciler.diff.logins import by_its_token, converge_login
 from reconciler.model.change import Change, Phase
 from reconciler.model.manifest import SubjectRef
 from reconciler.model.resource import Actual, Address, Core, Fields, Resource
@@ -86,14 +87,15 @@ def narrow(subject: SubjectRef, core: Core | None, present: Sequence[Resource]) 
     taken: list[Change] = []
     named: list[Change] = []
     own = [r for r in present if not r.address.startswith(ORPHAN) and not is_fetched(r)]
-    delivered = {credential_of(r.address) for r in own if r.type == "ca.certificate"}
+    delivered = {credential_of(r.address) for r in own if r.type == "ca.certificate" or by_its_token(r)}
     # A name that does not stand yet may be a new one for an old credential: then none is sure to be superfluous.
     sure = core.credentials is not None and core.credentials <= delivered
     for resource in own:
         credential = credential_of(resource.address)
         if resource.type == "vault.entity":
-            doubtful = {} if core.whole else {"aliases": resource.fields["aliases"]}
-            narrowed = list(_narrow_entity(subject, core.entity, {**core.entity.fields, **doubtful}, resource))
+            doubtful = [] if core.whole else [a for a in resource.fields["aliases"] if by_token(a)]
+            after = {**core.entity.fields, "aliases": [*core.entity.fields["aliases"], *doubtful]}
+            narrowed = list(_narrow_entity(subject, core.entity, after, resource))
             yield from narrowed
             named += [c for c in narrowed if _gives_name_back(c)]
         elif credential in core.ended:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from reconciler.diff.identity import marks, told_by
 from reconciler.diff.keys import taken as key_taken
+from reconciler.diff.logins import by_its_token
 from reconciler.errors import Refused
 from reconciler.model.change import Change
 from reconciler.model.manifest import ALGO, SubjectRef
@@ -108,7 +109,8 @@ def foreign_containment(resources: Sequence[Resource], revoked: Sequence[Revocat
         return _revoked_words(revoked)
     if entity is None and all_seen and any(_delivery(r) for r in resources):
         return MISSING
-    if entity is None and all_seen and any(_workload_login(r) for r in resources):
+    # Such a login comes after its entity, and goes before it.
+    if entity is None and all_seen and any(by_its_token(r) for r in resources):
         return CUT_OFF
     if entity is not None and (taken := entity.facts.get("taken")):
         return f"{taken} of its policies were taken away by somebody else"
@@ -160,11 +162,6 @@ def _delivery(resource: Resource) -> bool:
     return resource.address.startswith("ca.certificate/") and not resource.address.startswith(
         ("ca.certificate/orphan/", "ca.certificate/runtime/")
     )
-
-
-def _workload_login(resource: Resource) -> bool:
-    """Whether a workload logs in there with its token: such a login comes after the entity, and goes before it."""
-    return resource.type == "vault.login" and "bound_subject" in resource.fields
 
 
 def _followed(

@@ -22,6 +22,11 @@ GONE = "it is gone while its certificate is in force: a run broke off, or somebo
 HARMLESS_IF_SHORTER = ("token_ttl", "token_max_ttl", "token_explicit_max_ttl")
 
 
+def by_its_token(login: Resource) -> bool:
+    """Whether it is a login by an issuer's token, which no certificate stands beside."""
+    return login.type == "vault.login" and "bound_subject" in login.fields
+
+
 def converge_login(
     subject: SubjectRef,
     desired: Resource,

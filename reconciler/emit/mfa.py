@@ -31,6 +31,7 @@ def tier_documents(tree: Tree, estate: Estate, today: date) -> Iterator[tuple[st
                 "spiffeId": f"spiffe://{estate.spec.trust_domain}/{ref}",
                 "personId": person.person_id,
                 "lifecycle": person.lifecycle(today)[0],
+                "signIn": _sign_in(person),
             }
             for ref, person in sorted(people, key=lambda one: one[0])
             if person.mfa_tier == name and person.lifecycle(today)[0] != "left"
@@ -46,6 +47,7 @@ def _rules(estate: Estate, name: str, tier: MfaTier) -> Mapping[str, Any]:
         "tier": name,
         "aal": tier.aal,
         "acr": tier.acr,
+        "amr": sorted(tier.amr),
         "methods": sorted(tier.methods),
         "enforcedBy": sorted(tier.enforced_by),
         "enforcedByIdac": ["vault"] if tier.by_vault else [],
@@ -69,6 +71,13 @@ def _authenticators(tier: MfaTier) -> Mapping[str, Any]:
             "algs": sorted(rules.algs),
         }
     }
+
+
+def _sign_in(person: Person) -> Mapping[str, Any] | None:
+    """Where the person signs in, and as whom."""
+    if person.sign_in is None:
+        return None
+    return {"provider": person.sign_in.provider, "subject": person.sign_in.subject}
 
 
 def _step_up(one: StepUp) -> Mapping[str, Any]:

@@ -128,4 +128,12 @@ RelativePath = Annotated[
         "a path inside the estate's directory, such as csr/jdoe-mtls.pem",
     ),
 ]
+SubClaim = Annotated[
+    StrictStr, pattern(r"[A-Za-z0-9][A-Za-z0-9:/._@-]{0,255}", "an exact value of a claim, without wildcards")
+]
 unique = AfterValidator(_unique)
+
+
+def matches(value: str, pattern: str) -> bool:
+    """Whether an issuer's pattern of `sub`, exact or with a final *, covers the value."""
+    return value.startswith(pattern[:-1]) if pattern.endswith("*") else value == pattern

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from reconciler.kinds.fields import Day, Ident, Lei, Name, refuse, unique
+from reconciler.kinds.fields import Day, Ident, Lei, Name, SubClaim, refuse, unique
 from reconciler.kinds.subject import SubjectSpec
 from reconciler.model.manifest import Life, Lifecycle, Spec
 
@@ -42,6 +42,20 @@ class Employment(Spec):
         return "active", ""
 
 
+class SignIn(Spec):
+    """How the person signs in besides: at an identity provider, whose ID token Vault takes."""
+
+    provider: Name
+    """Where they sign in: one of identityProviders in idac.yaml."""
+    subject: SubClaim
+    """The claim `sub`, exactly: the provider's own lasting identifier of the person, no address or user name."""
+
+    @property
+    def login(self) -> str:
+        """The name of its login among the person's credentials. No other credential's name holds a dot."""
+        return f"{self.provider}.sign-in"
+
+
 class Person(SubjectSpec):
     """The fields that Trader and Staff share. The national identifier itself never stands in git."""
 
@@ -55,6 +69,8 @@ class Person(SubjectSpec):
     """From when to when the person works, and whether now."""
     mfa_tier: Name | None = Field(default=None, alias="mfaTier")
     """Name of the MfaTier that the person must meet."""
+    sign_in: SignIn | None = Field(default=None, alias="signIn")
+    """Logs in with an ID token too. Needs an mfaTier that `idp` enforces: tokens without its acr are refused."""
     devices: Annotated[tuple[Name, ...], unique] = ()
     """Names of the Devices that the person works with."""
 
@@ -72,6 +88,10 @@ class Person(SubjectSpec):
     def last_day(self) -> date | None:
         """The last day of employment."""
         return self.employment.end
+
+    def keeps(self, today: date) -> frozenset[str]:
+        """The names of the person's credentials, and of the login by ID token."""
+        return super().keeps(today) | ({self.sign_in.login} if self.sign_in is not None else frozenset())
 
     def lifecycle(self, today: date) -> tuple[Lifecycle, str]:
         """Active, suspended or left on that day, and why."""

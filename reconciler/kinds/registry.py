@@ -19,6 +19,8 @@ from reconciler.kinds.mfa_tier.expand import expand as expand_mfa_tier
 from reconciler.kinds.mfa_tier.spec import MfaTier
 from reconciler.kinds.role.expand import expand as expand_role
 from reconciler.kinds.role.spec import Role
+from reconciler.kinds.sign_in import entity as person_entity
+from reconciler.kinds.sign_in import expand as expand_person
 from reconciler.kinds.staff.spec import Staff
 from reconciler.kinds.subject import SubjectSpec
 from reconciler.kinds.trader.spec import Trader
@@ -48,8 +50,8 @@ class Kind:
 
 KINDS: Mapping[str, Kind] = MappingProxyType(
     {
-        "Trader": Kind(Trader, expand_subject),
-        "Staff": Kind(Staff, expand_subject),
+        "Trader": Kind(Trader, expand_person, person_entity),
+        "Staff": Kind(Staff, expand_person, person_entity),
         "Device": Kind(Device, expand_subject),
         "Bot": Kind(Bot, expand_bot, bot_entity),
         "MfaTier": Kind(MfaTier, expand_mfa_tier),

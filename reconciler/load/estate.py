@@ -17,8 +17,8 @@ from reconciler.load.issuers import referred_by
 from reconciler.load.secrets import WORDS, find_secrets, place
 from reconciler.load.words import explain
 from reconciler.model.estate import ADDRESS, DURATION, LABEL, OVERLAP, TRUST_DOMAIN, Estate, EstateSpec
+from reconciler.model.issuers import AUDIENCE, ISSUER, NAME, POINTER, SUBJECTS, URL
 from reconciler.model.manifest import Finding, Origin, Spec
-from reconciler.model.workload import ISSUER, NAME, POINTER, SUBJECTS, URL
 
 FILE = "idac.yaml"
 fields.WORDS[ADDRESS] = "the server's URL, such as https://vault.example:8200"
@@ -28,6 +28,7 @@ fields.WORDS[TRUST_DOMAIN] = "lower-case letters, digits, `.`, `_` and `-`, 255 
 fields.WORDS[DURATION] = "a duration such as 90s, 15m, 12h or 30d"
 fields.WORDS[OVERLAP] = "a duration such as 0s, 15m or 12h"
 fields.WORDS[URL] = "an https URL"
+fields.WORDS[AUDIENCE] = "the value of the claim aud"
 fields.WORDS[ISSUER] = "the value of the claim iss"
 fields.WORDS[POINTER] = "a JSON pointer into the token, such as /workload/image_digest"
 fields.WORDS[SUBJECTS] = "a value of the claim sub, or its beginning and a final *"
@@ -73,7 +74,7 @@ def load_estate(path: Path) -> Estate:
     document = _Document.model_validate(value)
     name, spec = document.metadata.name, document.spec
     plain = spec.model_dump(mode="json", by_alias=True)
-    keys, authorities, faults = referred_by(spec.workload_issuers, Root(path.parent))
+    keys, authorities, faults = referred_by(spec.token_issuers, Root(path.parent))
     files = {"keys": keys, "authorities": authorities} if keys or authorities else {}
     return Estate(
         name=name,
@@ -81,9 +82,9 @@ def load_estate(path: Path) -> Estate:
         spec=spec,
         configuration_digest=digest({"name": name, "spec": plain, **files}),
         policy_digest=digest(plain["policy"]),
-        workload_keys=keys,
-        workload_authorities=authorities,
-        workload_faults=faults,
+        issuer_keys=keys,
+        issuer_authorities=authorities,
+        issuer_faults=faults,
     )
 
 

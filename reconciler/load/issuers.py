@@ -1,4 +1,4 @@
-"""What the workload issuers of `idac.yaml` name by file: public keys, and authorities of their servers."""
+"""What the issuers of tokens in `idac.yaml` name by file: public keys, and authorities of their servers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from reconciler.errors import CryptoError
 from reconciler.load.files import Root, Unreadable
-from reconciler.model.workload import WorkloadIssuer
+from reconciler.model.issuers import TokenIssuer
 from reconciler.x509 import join_pem, read_certificate, read_jwks
 
 LARGEST = 64 * 1024  # bytes of a key set
@@ -15,7 +15,7 @@ _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END
 
 
 def referred_by(
-    issuers: Sequence[WorkloadIssuer], root: Root
+    issuers: Sequence[TokenIssuer], root: Root
 ) -> tuple[dict[str, tuple[str, ...]], dict[str, str], dict[str, str]]:
     """Public keys and authorities (PEM), and what is wrong with a file, each by the issuer's name.
 

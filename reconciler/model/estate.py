@@ -15,8 +15,9 @@ from pydantic import (
     model_validator,
 )
 
+from reconciler.model.issuers import ANY_SUBJECT, IdentityProvider, TokenIssuer, WorkloadIssuer
+from reconciler.model.mounts import Mounts, mounts_of
 from reconciler.model.strict import Strict
-from reconciler.model.workload import WorkloadIssuer
 
 LABEL = r"\A[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\z"
 DURATION = r"\A[1-9][0-9]{0,8}[smhd]\z"
@@ -167,13 +168,25 @@ class EstateSpec(Strict):
     """Where keys are made that no holder ever has in hand."""
     workload_issuers: tuple[WorkloadIssuer, ...] = Field(default=(), alias="workloadIssuers", max_length=16)
     """Who vouches for workloads, so that bots can log in."""
+    identity_providers: tuple[IdentityProvider, ...] = Field(default=(), alias="identityProviders", max_length=16)
+    """Where people sign in, so that they can log in with an ID token."""
 
     @model_validator(mode="after")
     def _names_differ(self) -> Self:
-        for what, several in (("hsmTokens", self.hsm_tokens), ("workloadIssuers", self.workload_issuers)):
-            if len({one.name for one in several}) != len(several):
+        for what, names in (
+            ("hsmTokens", [token.name for token in self.hsm_tokens]),
+            ("workloadIssuers", [issuer.name for issuer in self.workload_issuers]),
+            ("identityProviders", [provider.name for provider in self.identity_providers]),
+            ("of workloadIssuers and identityProviders", [one.name for one in self.token_issuers]),
+        ):
+            if len(set(names)) != len(names):
                 raise ValueError(f"two {what} have the same name")
         return self
+
+    @property
+    def token_issuers(self) -> tuple[TokenIssuer, ...]:
+        """Everybody whose tokens log somebody in: of workloads, then of people."""
+        return (*self.workload_issuers, *self.identity_providers)
 
 
 class Estate(Strict):
@@ -184,10 +197,10 @@ class Estate(Strict):
     spec: EstateSpec
     configuration_digest: StrictStr
     policy_digest: StrictStr
-    # What workloadIssuers name by file: public keys (PEM) and authorities (PEM), by the issuer's name.
-    workload_keys: dict[str, tuple[str, ...]] = Field(default_factory=dict)
-    workload_authorities: dict[str, str] = Field(default_factory=dict)
-    workload_faults: dict[str, str] = Field(default_factory=dict)  # issuer -> why its file is of no use
+    # What issuers of tokens name by file: public keys (PEM) and authorities (PEM), by the issuer's name.
+    issuer_keys: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    issuer_authorities: dict[str, str] = Field(default_factory=dict)
+    issuer_faults: dict[str, str] = Field(default_factory=dict)  # issuer -> why its file is of no use
 
     @property
     def prefix(self) -> str:
@@ -202,52 +215,30 @@ class Estate(Strict):
     @property
     def mounts(self) -> Mounts:
         """Where bootstrap mounts this estate's engines and login methods."""
-        return _mounts(self.prefix)
+        return mounts_of(self.prefix)
 
     def hsm_mount(self, token: str) -> str:
         """Where the engine of one HSM token is mounted."""
         return f"{self.prefix}{HSM_MOUNT}{token}"
 
     @property
-    def workload_mounts(self) -> Mapping[str, str]:
-        """The login mount of each workload issuer, by the issuer's name."""
-        return {issuer.name: self.mounts.workload(issuer.name) for issuer in self.spec.workload_issuers}
+    def issuer_mounts(self) -> Mapping[str, str]:
+        """The login mount of each issuer of tokens, by the issuer's name."""
+        return {issuer.name: self.mounts.workload(issuer.name) for issuer in self.spec.token_issuers}
 
     def workload_issuer(self, name: str) -> WorkloadIssuer | None:
         """The workload issuer of that name; None where there is none."""
         return next((issuer for issuer in self.spec.workload_issuers if issuer.name == name), None)
 
-    def subjects_of(self, issuer: WorkloadIssuer) -> tuple[str, ...]:
-        """The patterns of `sub` that its tokens may have: by default every SPIFFE ID of the trust domain."""
-        return issuer.subjects or (f"spiffe://{self.spec.trust_domain}/*",)
+    def identity_provider(self, name: str) -> IdentityProvider | None:
+        """The identity provider of that name; None where there is none."""
+        return next((one for one in self.spec.identity_providers if one.name == name), None)
 
-
-class Mounts(Strict):
-    """Mount paths without slashes. `cert`, `run` and those of workload issuers stand under `auth/`."""
-
-    root: StrictStr  # PKI engine of the root CA
-    pki: StrictStr  # PKI engine of the issuing CA
-    kv: StrictStr  # KV v2: certificates, revocations, holds, the lock, used plans
-    cert: StrictStr  # cert auth of the subjects
-    run: StrictStr  # AppRole auth of the runners
-    workloads: StrictStr  # begins the name of every JWT auth of a workload issuer
-
-    def workload(self, issuer: str) -> str:
-        """JWT auth of one workload issuer."""
-        return f"{self.workloads}{issuer}"
-
-
-# Not kept in the estate itself: pydantic would copy them into an estate of another name.
-@lru_cache(maxsize=16)
-def _mounts(prefix: str) -> Mounts:
-    return Mounts(
-        root=f"{prefix}root",
-        pki=f"{prefix}pki",
-        kv=f"{prefix}kv",
-        cert=f"{prefix}cert",
-        run=f"{prefix}run",
-        workloads=f"{prefix}jwt-",
-    )
+    def subjects_of(self, issuer: WorkloadIssuer | IdentityProvider) -> tuple[str, ...]:
+        """The patterns of `sub` that its tokens may have: by default of a workload every SPIFFE ID of the trust
+        domain, of a person any."""
+        usual = ANY_SUBJECT if isinstance(issuer, IdentityProvider) else (f"spiffe://{self.spec.trust_domain}/*",)
+        return issuer.subjects or usual
 
 
 @lru_cache(maxsize=256)  # asked several times a credential

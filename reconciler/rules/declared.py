@@ -23,7 +23,9 @@ def declared_only(view: View) -> Iterator[Finding]:
     attested = [(m, ("spec", "attestation")) for m, s in view.staying(Device) if s.attestation is not None]
     trading = [(m, ("spec", "marketAccess")) for m, s in view.staying(Trader) if s.market_access]
     by_vault = {m.name for m in view.tree.manifests if isinstance(m.spec, MfaTier) and m.spec.by_vault}
-    tiers = [(m, ("spec", "mfaTier")) for m, s in people if s.mfa_tier and s.mfa_tier not in by_vault]
+    # Whoever has no certificate logs in through the identity provider alone, and Vault holds them to its acr.
+    unheld = [(m, s) for m, s in people if s.credentials or s.sign_in is None]
+    tiers = [(m, ("spec", "mfaTier")) for m, s in unheld if s.mfa_tier and s.mfa_tier not in by_vault]
     machines = [(m, ("spec", "devices")) for m, s in people if s.devices]
     timed = [(m, ("spec", "schedule")) for m, s in view.staying(Bot) if s.schedule is not None]
     stoppable = [(m, ("spec", "killSwitchOwners")) for m, s in view.staying(Bot) if s.kill_switch_owners]

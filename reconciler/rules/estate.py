@@ -163,8 +163,10 @@ def _unused_roles(view: View) -> Iterator[Finding]:
 
 def _powerless(view: View) -> Iterator[Finding]:
     """R25: somebody who may do nothing, or has nothing to prove themself with. No fault, and rarely meant."""
-    for lacks in ("roles", "credentials"):
-        bare = [m for m, spec in view.staying(Person) if not getattr(spec, lacks)]
+    people = list(view.staying(Person))
+    without = {"roles": [m for m, s in people if not s.roles]}
+    without["credentials"] = [m for m, s in people if not s.credentials and s.sign_in is None]
+    for lacks, bare in without.items():
         if bare:
             claim, part = f"no {lacks}, so they can do nothing here", few(sorted(m.name for m in bare), len(bare))
             yield Finding("R25", "info", f"{claim}: {part}", None, bare[0].at("spec"), Tally(claim, part))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 
 from reconciler.kinds.mfa_tier.expand import beyond_vault
@@ -9,7 +10,7 @@ from reconciler.kinds.mfa_tier.spec import MfaTier
 from reconciler.kinds.person import Person
 from reconciler.kinds.subject import SubjectSpec
 from reconciler.model.manifest import Finding, Manifest, SubjectRef
-from reconciler.rules.view import View, dangling, finding
+from reconciler.rules.view import View, dangling, finding, several, shared
 
 
 def _tiers(view: View) -> dict[str, tuple[Manifest, MfaTier]]:
@@ -44,12 +45,29 @@ def _weak_tiers(view: View) -> Iterator[Finding]:
 
 
 def _enforcers(view: View) -> Iterator[Finding]:
-    """R23: who must enforce each tier, since idac does not."""
+    """R23: who must enforce each tier, since idac does not; and which of its holders' logins Vault holds to it."""
+    signing_in = Counter(p.mfa_tier for _, p in view.staying(Person) if p.sign_in is not None)
     for name, (manifest, tier) in sorted(_tiers(view).items()):
         who = " and ".join(e for e in tier.enforced_by if e != "vault")
         if who:
             message = f"MFA tier {name} must be enforced by {who}: idac says so, and cannot check it"
+            if tier.by_idp and signing_in[name]:
+                message += f"; {_held(tier, signing_in[name])}"
             yield Finding("R23", "info", message, None, manifest.at("spec", "enforcedBy"))
+
+
+def _held(tier: MfaTier, number: int) -> str:
+    """What Vault does of a tier that an identity provider enforces."""
+    lacking = f"acr {tier.acr}" + (f" or each of amr {', '.join(sorted(tier.amr))}" if tier.amr else "")
+    whose = "1 person" if number == 1 else f"{number} people"
+    return f"Vault refuses ID tokens of its {whose} with signIn that lack {lacking}; certificates pass no provider"
+
+
+def _subjects(view: View) -> Iterator[Finding]:
+    """R29: two people whom one ID token would log in. The server does not tell capitals apart in aliases."""
+    bound = ((p.sign_in, m) for m, p in view.staying(Person) if p.sign_in is not None)
+    for same in several(((one.provider, one.subject.casefold()), m) for one, m in bound):
+        yield from shared(same, "R29", "signIn subject", "spec", "signIn")
 
 
 def _enrolment(view: View) -> Iterator[Finding]:
@@ -73,6 +91,7 @@ RULES: tuple[Callable[[View], Iterator[Finding]], ...] = (
     _dangling_tiers,
     _weak_tiers,
     _enforcers,
+    _subjects,
     _enrolment,
     _faulty_tiers,
 )

@@ -37,6 +37,17 @@ spec:
     discoveryUrl: https://kube.golden.test
     subjects: ["system:serviceaccount:trading:*"]
     claims: {environment: /env, image: /image, model: /model, config: /config}
+  identityProviders:
+  - name: corp
+    issuer: https://login.golden.test
+    jwksUrl: https://login.golden.test/keys
+    audience: idac-golden
+    subjects: ["00u*"]
+  - name: partner
+    issuer: https://partner.golden.test
+    discoveryUrl: https://partner.golden.test
+    audience: idac-golden
+    claims: {acr: /https_golden_test/acr, amr: /https_golden_test/amr}
 """
 
 

@@ -106,9 +106,7 @@ class Stage:
         uri = str(certificate.fields["uri_san"])
         alias = f"{estate.mounts.workload('spire')}:{uri}"
         entity = vault.entity(estate, subject, ["desk"], own=[OWN_KEYS, RUNTIME], aliases=[alias])
-        release = vault.workload_login(
-            subject, "spire.1-0", sub=uri, audience="vault", claims={"/image": "sha256:1"}
-        )
+        release = vault.token_login(subject, "spire.1-0", sub=uri, audience="vault", claims={"/image": "sha256:1"})
         issuer = ca.issuer(estate, subject, FETCHED, uri)
         self.wanted[subject] = [entity, key, certificate, signing, login, release, issuer]
         return subject

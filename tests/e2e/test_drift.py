@@ -16,7 +16,7 @@ import pytest
 from reconciler.expand import expand
 from reconciler.providers.ca.resources import READ_ONLY, ROLE_FIELDS
 from reconciler.providers.hsm.resources import POSTURE
-from reconciler.providers.vault.resources import LOGIN_FIELDS, PLAIN_POLICY, WORKLOAD_LOGIN_FIELDS
+from reconciler.providers.vault.resources import LOGIN_FIELDS, PLAIN_POLICY, TOKEN_LOGIN_FIELDS
 from tests.cli import Done
 from tests.drift.bots import bots, issuer_path
 from tests.drift.bots import login_path as workload_login_path
@@ -40,7 +40,7 @@ CASES = [
     *KEY,
     *POLICY,
     *profiles(f for f in ROLE_FIELDS if f != READ_ONLY),
-    *bots(WORKLOAD_LOGIN_FIELDS, (f for f in ROLE_FIELDS if f != READ_ONLY)),
+    *bots(TOKEN_LOGIN_FIELDS, (f for f in ROLE_FIELDS if f != READ_ONLY)),
 ]
 # Managed, and not among the cases: shown by the server alone, fixed by the address, or shown elsewhere.
 ELSEWHERE = {
@@ -89,7 +89,7 @@ SERVER = {
             "follows from the type",
         ),
     },
-    WORKLOAD: dict.fromkeys(WORKLOAD_LOGIN_FIELDS, "managed"),
+    WORKLOAD: dict.fromkeys(TOKEN_LOGIN_FIELDS, "managed"),
     "ca.profile": dict.fromkeys(ROLE_FIELDS, "managed"),
     "ca.issuer": dict.fromkeys(ROLE_FIELDS, "managed"),
     "ca.certificate": {

@@ -11,7 +11,7 @@ from reconciler.model.estate import Estate
 from reconciler.model.manifest import SubjectRef
 from reconciler.providers.ca.resources import Profile, issuer, issuer_role, profile
 from reconciler.providers.vault.policies import grant_document
-from reconciler.providers.vault.resources import document, workload_login
+from reconciler.providers.vault.resources import document, token_login
 from reconciler.providers.vault.runners import POLICIES
 from reconciler.x509 import new_key_and_csr
 from tests.openbao import Raw, Server, log_in
@@ -58,7 +58,7 @@ def field(server: Server, estate: Estate) -> Field:
     uri = f"spiffe://{estate.spec.trust_domain}/bot/mm"
     own = issuer(estate, bot, Profile("fetched", ("bot",), 600), uri)
     admin.ok("POST", f"{mounts.pki}/roles/{issuer_role(estate, bot)}", own.fields)
-    standing = workload_login(bot, "spire.1-0", sub=uri, audience="vault", claims={"/image": "sha256:1"})
+    standing = token_login(bot, "spire.1-0", sub=uri, audience="vault", claims={"/image": "sha256:1"})
     admin.ok("POST", f"auth/{mounts.workload('spire')}/role/bot.mm.spire.1-0", standing.fields)
     admin.ok("POST", f"identity/entity/name/{prefix}bot.mm", {"metadata": {"idac_estate": estate.name}})
     jdoe = admin.ok(

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from reconciler.providers.vault.policies import spell
-from reconciler.providers.vault.resources import PINNED_LOGIN, PINNED_WORKLOAD_LOGIN
+from reconciler.providers.vault.resources import PINNED_LOGIN, PINNED_TOKEN_LOGIN
 
 EVERYTHING = '{"path":{"*":{"capabilities":["create","read","update","delete","list","sudo"]}}}'
 LOGIN = {
@@ -29,7 +29,7 @@ OWN_ALIAS = {"name": "trader.jdoe", "canonical_id": "{jdoe}", "mount_accessor": 
 
 BOT = "spiffe://trading.example/bot/mm"
 WORKLOAD = {
-    **{n: v if isinstance(v, Mapping) else spell(v) for n, v in PINNED_WORKLOAD_LOGIN.items()},
+    **{n: v if isinstance(v, Mapping) else spell(v) for n, v in PINNED_TOKEN_LOGIN.items()},
     "bound_audiences": "vault",
     "bound_claims": {"/image": "sha256:2"},
     "bound_subject": BOT,

@@ -12,11 +12,12 @@ from reconciler.kinds.certificate_profile.expand import ca_profile
 from reconciler.kinds.certificate_profile.spec import CertificateProfile
 from reconciler.kinds.credentials import expand_subject, unfit
 from reconciler.kinds.expansion import Expansion, World, spec_of
+from reconciler.kinds.fields import matches
 from reconciler.kinds.subject import Credential
 from reconciler.model.estate import Estate, seconds
+from reconciler.model.issuers import WorkloadIssuer
 from reconciler.model.manifest import Finding, Manifest, SubjectRef
 from reconciler.model.resource import Resource
-from reconciler.model.workload import WorkloadIssuer
 from reconciler.providers.vault.policies import SUBJECT_KINDS
 
 
@@ -72,7 +73,7 @@ def claims(bot: Bot, release: Release, issuer: WorkloadIssuer) -> dict[str, str]
 
 
 def _login(subject: SubjectRef, bot: Bot, release: Release, issuer: WorkloadIssuer, estate: Estate) -> Resource:
-    return vault.workload_login(
+    return vault.token_login(
         subject,
         bot.login(release),
         sub=sub(estate, subject, bot),
@@ -129,7 +130,7 @@ def _faults(manifest: Manifest, bot: Bot, estate: Estate) -> Iterator[Finding]:
     if why := _not_its_own(own, manifest.ref, estate):
         yield fault(f"spiffeId {own} {why}", "spiffeId")
     if issuer is None:
-        there = ", ".join(estate.workload_mounts) or "none"
+        there = ", ".join(one.name for one in estate.spec.workload_issuers) or "none"
         message = f"idac.yaml names no workload issuer {bot.binding.issuer}; there is {there}"
         yield fault(message, "binding", "issuer")
         return
@@ -137,7 +138,7 @@ def _faults(manifest: Manifest, bot: Bot, estate: Estate) -> Iterator[Finding]:
     patterns = estate.subjects_of(issuer)
     if subject != own and subject.startswith("spiffe://") and (why := _anothers(subject, manifest.ref)):
         yield fault(f"subject {subject} {why}", "binding", "subject")
-    if not any(_matches(subject, pattern) for pattern in patterns):
+    if not any(matches(subject, pattern) for pattern in patterns):
         message = f"{subject} is no subject that issuer {issuer.name} may vouch for: {', '.join(patterns)}"
         yield fault(message, "binding", "subject")
     for index, what in bot.not_vouched_for(issuer.claims.model_dump()):
@@ -150,8 +151,8 @@ def _faults(manifest: Manifest, bot: Bot, estate: Estate) -> Iterator[Finding]:
 def _unread(manifest: Manifest, bot: Bot, estate: Estate) -> Iterator[Finding]:
     """X05: an issuer whose file is of no use. Its bots are granted nothing, and lose nothing."""
     issuer = bot.binding.issuer
-    if issuer in estate.workload_faults:
-        message = f"workload issuer {issuer} of idac.yaml: {estate.workload_faults[issuer]}"
+    if issuer in estate.issuer_faults:
+        message = f"workload issuer {issuer} of idac.yaml: {estate.issuer_faults[issuer]}"
         yield Finding("X05", "error", message, str(manifest.ref), manifest.at("spec", "binding", "issuer"))
 
 
@@ -169,10 +170,6 @@ def _anothers(uri: str, subject: SubjectRef) -> str:
     if kind in SUBJECT_KINDS and path != str(subject):
         return f"is in the name space of another subject: only {subject} may follow spiffe://{domain}/{kind}"
     return ""
-
-
-def _matches(value: str, pattern: str) -> bool:
-    return value.startswith(pattern[:-1]) if pattern.endswith("*") else value == pattern
 
 
 def _not_bound(manifest: Manifest, bot: Bot, world: World) -> Iterator[Finding]:

@@ -13,8 +13,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, StrictBool, model_validator
 
-from reconciler.kinds.bot.words import Digest, SpiffeId, SubClaim, TimeZone, Version, Window
-from reconciler.kinds.fields import Day, Ident, Name, RelativePath, refuse, unique
+from reconciler.kinds.bot.words import Digest, SpiffeId, TimeZone, Version, Window
+from reconciler.kinds.fields import Day, Ident, Name, RelativePath, SubClaim, refuse, unique
 from reconciler.kinds.subject import SubjectSpec, life_of_machine
 from reconciler.model.manifest import ALGO, Life, Lifecycle, Spec
 from reconciler.providers.vault.policies import RUNTIME

@@ -1,4 +1,4 @@
-"""Field types of bots: digests, SPIFFE IDs, claims, times of the week."""
+"""Field types of bots: digests, SPIFFE IDs, times of the week."""
 
 from __future__ import annotations
 
@@ -25,9 +25,6 @@ SpiffeId = Annotated[
         r"spiffe://[a-z0-9._-]{1,255}(/[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}){1,16}",
         "a SPIFFE ID such as spiffe://acme.test/prod/bot/mm-eurusd, its trust domain in lower case",
     ),
-]
-SubClaim = Annotated[
-    StrictStr, pattern(r"[A-Za-z0-9][A-Za-z0-9:/._@-]{0,255}", "an exact value of a claim, without wildcards")
 ]
 Window = Annotated[
     StrictStr,

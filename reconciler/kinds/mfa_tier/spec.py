@@ -93,7 +93,9 @@ class MfaTier(Spec):
     aal: Annotated[StrictInt, Field(ge=1, le=3)]
     """Authenticator assurance level that it reaches (NIST SP 800-63B)."""
     acr: Ident
-    """What an identity provider calls it in its tokens."""
+    """What an identity provider calls it in its tokens: without it Vault refuses those of its holders."""
+    amr: Annotated[tuple[Ident, ...], unique] = Field(default=(), max_length=16)
+    """Authentication methods (RFC 8176) of which those tokens must name one besides, such as hwk or sc."""
     methods: Annotated[tuple[Method, ...], unique] = Field(min_length=1)
     """What proves the second factor; any one of them will do."""
     webauthn: WebAuthn | None = None
@@ -101,11 +103,17 @@ class MfaTier(Spec):
     totp: Totp | None = None
     """How one-time codes are made, where Vault enforces the tier."""
     enforced_by: Annotated[tuple[Enforcer, ...], unique] = Field(alias="enforcedBy", min_length=1)
-    """Who holds people to it. Only `vault` is enforced by idac; it names the others, and cannot check them."""
+    """Who holds people to it. Of `idp` idac enforces that tokens without the acr log
+    nobody in; what else `idp` and `gateway` must do it names, and cannot check."""
     max_auth_age: Duration | None = Field(default=None, alias="maxAuthAge")
     """How old a proof may be."""
     step_up: tuple[StepUp, ...] = Field(default=(), alias="stepUp", max_length=32)
     """Actions that ask for a fresh proof."""
+
+    @property
+    def by_idp(self) -> bool:
+        """Whether an identity provider is to enforce it: then its tokens say so."""
+        return "idp" in self.enforced_by
 
     @property
     def by_vault(self) -> bool:

@@ -17,10 +17,10 @@ from reconciler.providers.dialect import shown
 from reconciler.providers.protocol import Client
 from reconciler.providers.vault.devfiles import write_private
 from reconciler.providers.vault.footing import KV, footing, of_the_tool, plain, probe_name, tier_probe_name
+from reconciler.providers.vault.issuers import laid
 from reconciler.providers.vault.policies import grant_document
-from reconciler.providers.vault.resources import TOKEN_LIFE, TOKEN_TTL, WORKLOAD_TOKEN_LIFE, document
+from reconciler.providers.vault.resources import TOKEN_LIFE, TOKEN_LOGIN_LIFE, TOKEN_TTL, document
 from reconciler.providers.vault.runners import LIFE, POLICIES, PROBE, TIER_PROBE
-from reconciler.providers.vault.workloads import laid
 
 _KV_READY_SECONDS = 10.0
 
@@ -39,9 +39,9 @@ class Bootstrap:
         self._mount("mounts", mounts.kv, "kv", {"options": {"version": "2"}})
         self._mount("auth", mounts.cert, "cert", {})
         self._mount("auth", mounts.run, "approle", {})
-        for workload in estate.workload_mounts.values():
-            self._mount("auth", workload, "jwt", {})
-            self._tune(f"auth/{workload}", TOKEN_TTL, WORKLOAD_TOKEN_LIFE)
+        for mount in estate.issuer_mounts.values():
+            self._mount("auth", mount, "jwt", {})
+            self._tune(f"auth/{mount}", TOKEN_TTL, TOKEN_LOGIN_LIFE)
         self._tune(f"auth/{mounts.cert}", TOKEN_TTL, TOKEN_LIFE)
         self._tune(f"auth/{mounts.run}", min(LIFE.values()), max(LIFE.values()))
         self._kv_config()
@@ -53,13 +53,13 @@ class Bootstrap:
         self._probe(accessors[mounts.cert], probe_name(estate), PROBE)
         self._probe(accessors[mounts.cert], tier_probe_name(estate), TIER_PROBE)
         self._disempower()
-        faults = estate.workload_faults
-        for name, (path, wanted) in zip(estate.workload_mounts, laid(estate).items(), strict=True):
+        faults = estate.issuer_faults
+        for name, (path, wanted) in zip(estate.issuer_mounts, laid(estate).items(), strict=True):
             if name not in faults:
                 self._ensure(path, wanted)  # last: the server asks issuers, who may be away
-        for name, why in faults.items():
+        for issuer in (one for one in estate.spec.token_issuers if one.name in faults):
             remedy = "give a file below the directory of idac.yaml: a JSON Web Key Set of public keys, or PEM"
-            raise InvalidInput(f"workload issuer {name}: {why}", remedy=remedy)
+            raise InvalidInput(f"{issuer.called}: {faults[issuer.name]}", remedy=remedy)
         return tuple(self.changed)
 
     def _mount(self, where: str, path: str, kind: str, extra: Mapping[str, Any]) -> None:
@@ -166,12 +166,12 @@ def refuse_ambiguous(estate: Estate) -> None:
     """Estate `prod` owns every policy `idac-prod-role-*`; so no estate may be called `prod-role-x`.
 
     Nor `prod-hsm-x` or `prod-jwt-x`: what is mounted at `idac-prod-hsm-*` is a token of `prod`, and at
-    `idac-prod-jwt-*` a login of its workloads.
+    `idac-prod-jwt-*` a login of its workloads or people.
     """
     for word, what in (
         ("role", "its policies could not be told from another estate's Roles"),
         ("hsm", "its mounts could not be told from another estate's HSM tokens"),
-        ("jwt", "its mounts could not be told from another estate's workload issuers"),
+        ("jwt", "its mounts could not be told from another estate's token issuers"),
     ):
         if word in estate.name.split("-")[1:]:
             raise InvalidInput(f"estate {estate.name}: {what}", remedy=f"choose a name without '-{word}'")

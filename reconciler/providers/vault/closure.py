@@ -16,8 +16,8 @@ from reconciler.providers.vault.seen import entity_at
 
 
 def own_aliases(estate: Estate, subject: SubjectRef, logins: Sequence[Resource]) -> frozenset[str]:
-    """The aliases (`mount:name`, in lower case) that the subject's logins lead to: its principal on cert auth; a
-    workload's `sub` on its issuer's mount. Whoever holds one of them comes in when the subject logs in.
+    """The aliases (`mount:name`, in lower case) that the subject's logins lead to: its principal on cert auth; on
+    an issuer's mount the `sub` that its tokens have. Whoever holds one of them comes in when the subject logs in.
     """
     made = {f"{estate.mounts.cert}:{subject.principal}"}
     for login in logins:

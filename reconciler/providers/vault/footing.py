@@ -28,7 +28,7 @@ KV = {"max_versions": 10, "cas_required": False, "delete_version_after": "0s"}  
 def footing(estate: Estate, *, accessors: Mapping[str, str], authority: str) -> Mapping[str, Mapping[str, Any]]:
     """Path -> what must stand there, of all that the planner can see. Arguments as for `runners.documents`.
 
-    The login methods of workload issuers are apart (`workloads.laid`).
+    The login methods of issuers of tokens are apart (`issuers.laid`).
     """
     made = documents(estate, accessors=accessors, authority=authority)
     policies = {

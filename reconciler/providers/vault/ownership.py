@@ -53,7 +53,7 @@ def login(text: str) -> tuple[SubjectRef, str] | None:
     return (SubjectRef(found[1], found[2]), found[3]) if found else None
 
 
-def workload_login(text: str) -> tuple[SubjectRef, str] | None:
+def token_login(text: str) -> tuple[SubjectRef, str] | None:
     """`bot.mm.spire.4-2-0` -> (bot/mm, "spire.4-2-0"); None for anything else."""
     found = _WORKLOAD_LOGIN.match(text)
     return (SubjectRef(found[1], found[2]), f"{found[3]}.{found[4]}") if found else None

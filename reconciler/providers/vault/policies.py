@@ -23,6 +23,7 @@ LARGEST = 1024 * 1024 - 16 * 1024
 OWN_KEYS = "own-keys"  # after the estate's prefix: the policy to sign with one's own keys in HSM tokens
 RUNTIME = "runtime"  # the same: the policy of bots to fetch their own certificates
 SUBJECT_KINDS = ("bot", "device", "staff", "trader")
+PERSON_KINDS = ("staff", "trader")  # of these, the people
 
 
 def rule(

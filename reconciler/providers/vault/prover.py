@@ -11,10 +11,10 @@ from reconciler.model.estate import Estate
 from reconciler.model.manifest import SubjectRef
 from reconciler.model.outcome import Proof, ProofStatus
 from reconciler.providers.protocol import Clients, Known
+from reconciler.providers.vault.issuers import mounted
 from reconciler.providers.vault.resources import entity_name, login_path
 from reconciler.providers.vault.seen import entity_at
 from reconciler.providers.vault.tokens import is_gone
-from reconciler.providers.vault.workloads import mounted
 
 CAPABILITIES = "sys/capabilities-accessor"
 NOT_COVERED = (
@@ -90,7 +90,7 @@ class VaultProver:
 
     def _login_folders(self) -> tuple[str, ...]:
         """Where subjects' login roles may stand: cert auth, and the JWT mounts there are."""
-        there = mounted(self._clients("plan"), self._estate) if self._estate.spec.workload_issuers else {}
+        there = mounted(self._clients("plan"), self._estate) if self._estate.spec.token_issuers else {}
         return (f"auth/{self._estate.mounts.cert}/certs", *(f"auth/{mount}/role" for mount in there))
 
     def _tokens(self, subject: SubjectRef, changes: Sequence[Change], known: Known) -> Iterator[Proof]:

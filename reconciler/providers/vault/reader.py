@@ -13,6 +13,7 @@ from reconciler.providers.protocol import Client
 from reconciler.providers.vault import holds, tiers
 from reconciler.providers.vault.closure import entities_of, held_elsewhere, own_aliases
 from reconciler.providers.vault.footing import empowered, of_the_tool, tier_probe_name, undermined
+from reconciler.providers.vault.issuers import abandoned, logins, logins_beside
 from reconciler.providers.vault.ownership import (
     HOLD_MARK,
     PERSON_MARK,
@@ -27,7 +28,6 @@ from reconciler.providers.vault.resources import GRANT_ADDRESS
 from reconciler.providers.vault.runners import POLICIES, PROBES
 from reconciler.providers.vault.seen import Shared, entity_at, entity_fields, login_fields, policy_fields
 from reconciler.providers.vault.unlaid import laid_part, unlaid
-from reconciler.providers.vault.workloads import abandoned, logins, logins_beside
 
 
 class VaultReader:
@@ -121,7 +121,7 @@ class VaultReader:
         accessors = {path: str(about.get("accessor", "")) for path, about in wanted.items() if about}
         prefix, there = mounts.workloads, {path.rstrip("/"): about for path, about in logins.items()}
         workloads = {m: str(about.get("accessor", "")) for m, about in there.items() if m.startswith(prefix)}
-        named = self._estate.workload_mounts.values()
+        named = self._estate.issuer_mounts.values()
         accessors |= {f"auth/{mount}": workloads[mount] for mount in named if mount in workloads}
         return {"cluster_id": cluster, "mounts": accessors}, workloads
 

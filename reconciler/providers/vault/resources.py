@@ -42,12 +42,12 @@ PINNED_LOGIN: Mapping[str, Value] = {
     "token_ttl": TOKEN_TTL,
     "token_type": "service",
 }
-WORKLOAD_TOKEN_LIFE = 3600  # seconds: what runs is vouched for anew at least hourly
+TOKEN_LOGIN_LIFE = 3600  # seconds: what runs, or who it is, is vouched for anew at least hourly
 SKEW = (
     5  # seconds by which an issuer's clock may differ from the server's (RTS 25 asks far less of trading systems)
 )
 # The same for every JWT-auth role. A leeway of 0 would be the server's default of minutes; -1 is none at all.
-PINNED_WORKLOAD_LOGIN: Mapping[str, Value] = {
+PINNED_TOKEN_LOGIN: Mapping[str, Value] = {
     "allowed_redirect_uris": [],
     "bound_claims_type": "string",
     "callback_mode": "client",  # left out, reading the role would write it
@@ -63,8 +63,8 @@ PINNED_WORKLOAD_LOGIN: Mapping[str, Value] = {
     "poll_interval": 0,
     "role_type": "jwt",
     "token_bound_cidrs": [],
-    "token_explicit_max_ttl": WORKLOAD_TOKEN_LIFE,
-    "token_max_ttl": WORKLOAD_TOKEN_LIFE,
+    "token_explicit_max_ttl": TOKEN_LOGIN_LIFE,
+    "token_max_ttl": TOKEN_LOGIN_LIFE,
     "token_no_default_policy": True,
     "token_num_uses": 0,
     "token_period": 0,
@@ -77,7 +77,7 @@ PINNED_WORKLOAD_LOGIN: Mapping[str, Value] = {
     "user_claim_json_pointer": False,
     "verbose_oidc_logging": False,
 }
-WORKLOAD_LOGIN_FIELDS = (*PINNED_WORKLOAD_LOGIN, "bound_audiences", "bound_claims", "bound_subject")
+TOKEN_LOGIN_FIELDS = (*PINNED_TOKEN_LOGIN, "bound_audiences", "bound_claims", "bound_subject")
 LOGIN_FIELDS = (*PINNED_LOGIN, "allowed_common_names", "allowed_uri_sans", "display_name")
 
 
@@ -210,12 +210,15 @@ def cert_login(estate: Estate, subject: SubjectRef, credential: str, uri_san: st
     return Resource(f"vault.login/{subject}/{credential}", subject, fields)
 
 
-def workload_login(
-    subject: SubjectRef, credential: str, *, sub: str, audience: str, claims: Mapping[str, str]
+def token_login(
+    subject: SubjectRef, credential: str, *, sub: str, audience: str, claims: Mapping[str, Value]
 ) -> Resource:
-    """The JWT-auth role of one release, `credential` its `<issuer>.<label>`. `claims`: JSON pointer -> value."""
+    """The JWT-auth role of one release, or of a person, `credential` its `<issuer>.<label>`.
+
+    `claims`: JSON pointer -> value, or a list of which the token must name one.
+    """
     fields = {
-        **PINNED_WORKLOAD_LOGIN,
+        **PINNED_TOKEN_LOGIN,
         "bound_audiences": [audience],
         "bound_claims": dict(claims),
         "bound_subject": sub,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from reconciler.model.estate import Estate
-from reconciler.providers.vault import tierrules
+from reconciler.providers.vault import tierrules, tokenrules
 from reconciler.providers.vault.own import own, signing
 from reconciler.providers.vault.policies import (
     SUBJECT_KINDS,
@@ -23,7 +23,7 @@ from reconciler.providers.vault.policies import (
     starting,
     under,
 )
-from reconciler.providers.vault.resources import PINNED_LOGIN, PINNED_WORKLOAD_LOGIN
+from reconciler.providers.vault.resources import PINNED_LOGIN
 
 PROBE = "idac-probe"  # PKI role, cert-auth role and alias of the tool's own probe
 TIER_PROBE = "idac-probe-mfa"  # cert-auth role and alias of the one that every MFA tier holds to its code
@@ -47,7 +47,7 @@ def documents(estate: Estate, *, accessors: Mapping[str, str], authority: str) -
     """
     read = reading(estate)
     logins = [
-        accessors[mount] for mount in (estate.mounts.cert, *estate.workload_mounts.values()) if mount in accessors
+        accessors[mount] for mount in (estate.mounts.cert, *estate.issuer_mounts.values()) if mount in accessors
     ]
     return {
         "plan": {**read, exact("auth/token/lookup-self"): rule("read")},
@@ -160,8 +160,8 @@ def issue(estate: Estate, accessors: Sequence[str], authority: str) -> Rules:
     cert, pki, kv = f"auth/{mounts.cert}", mounts.pki, mounts.kv
     principals = tuple(f"{kind}.*" for kind in SUBJECT_KINDS)
     uris = (f"spiffe://{estate.spec.trust_domain}/*",)
-    workloads = {i.name: estate.subjects_of(i) for i in estate.spec.workload_issuers}
-    names = (*principals, *sorted({pattern for patterns in workloads.values() for pattern in patterns}))
+    issuers = (*estate.spec.workload_issuers, *estate.spec.identity_providers)
+    names = (*principals, *sorted({pattern for one in issuers for pattern in estate.subjects_of(one)}))
     alias = rule(
         "create",
         "update",
@@ -182,10 +182,7 @@ def issue(estate: Estate, accessors: Sequence[str], authority: str) -> Rules:
         for kind in SUBJECT_KINDS
     }
     rules |= tierrules.holding(estate)
-    for name, subjects in workloads.items():
-        bound = _workload_login(subjects)
-        role = starting("auth", estate.mounts.workload(name), "role", "bot.")
-        rules[role] = rule("create", "update", only=bound, need=bound)
+    rules |= tokenrules.making(estate)
     rules |= {under(pki, "sign"): rule("update", only=signing(principals, uris))}
     # What bots fetch for themselves nobody else may sign: no delivery explains it, so it would not be seen.
     rules |= {starting(pki, "sign", f"{estate.prefix}bot."): rule("deny")}
@@ -197,12 +194,6 @@ def issue(estate: Estate, accessors: Sequence[str], authority: str) -> Rules:
     for token in estate.spec.hsm_tokens:
         rules |= _making_keys(estate.hsm_mount(token.name))
     return rules
-
-
-def _workload_login(subjects: Sequence[str]) -> Mapping[str, Sequence[str]]:
-    """Parameters of a JWT-auth role. Of the claims themselves an ACL compares nothing: they are a mapping."""
-    pinned = {n: () if isinstance(v, Mapping) else (spell(v),) for n, v in PINNED_WORKLOAD_LOGIN.items()}
-    return {**pinned, "bound_audiences": (), "bound_claims": (), "bound_subject": tuple(subjects)}
 
 
 def govern(estate: Estate) -> Rules:

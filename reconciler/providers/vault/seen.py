@@ -17,9 +17,9 @@ from reconciler.providers.vault.ownership import ESTATE_MARK, STATE_MARK, SUBJEC
 from reconciler.providers.vault.resources import (
     LOGIN_FIELDS,
     PINNED_LOGIN,
-    PINNED_WORKLOAD_LOGIN,
+    PINNED_TOKEN_LOGIN,
     PLAIN_POLICY,
-    WORKLOAD_LOGIN_FIELDS,
+    TOKEN_LOGIN_FIELDS,
 )
 
 _ONE_CERTIFICATE = re.compile(r"\A\s*-----BEGIN CERTIFICATE-----([^-]+)-----END CERTIFICATE-----\s*\Z")
@@ -88,12 +88,10 @@ def login_fields(role: Mapping[str, Any], share: Callable[[Value], Value] = lamb
     return fields
 
 
-def workload_login_fields(
-    role: Mapping[str, Any], share: Callable[[Value], Value] = lambda v: v
-) -> dict[str, Value]:
+def token_login_fields(role: Mapping[str, Any], share: Callable[[Value], Value] = lambda v: v) -> dict[str, Value]:
     """The managed fields of a JWT-auth role."""
     fields = {}
-    for field in WORKLOAD_LOGIN_FIELDS:
+    for field in TOKEN_LOGIN_FIELDS:
         value = shown(role, field)
         plain = _empty(field) if value is None else value
         fields[field] = share(sorted(plain) if isinstance(plain, list) and _texts(*plain) else plain)
@@ -102,7 +100,7 @@ def workload_login_fields(
 
 def _empty(field: str) -> Value:
     """What a field is that the server leaves out or shows as null."""
-    return {} if field == "bound_claims" else type(PINNED_WORKLOAD_LOGIN.get(field, []))()
+    return {} if field == "bound_claims" else type(PINNED_TOKEN_LOGIN.get(field, []))()
 
 
 def certificate_digest(pem: str) -> str:

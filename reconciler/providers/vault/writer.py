@@ -13,7 +13,7 @@ from reconciler.providers.vault.entities import CHANGED, REPLAN, EntityWriter
 from reconciler.providers.vault.ownership import aliases
 from reconciler.providers.vault.policies import spell
 from reconciler.providers.vault.resources import login_name, login_path
-from reconciler.providers.vault.seen import login_fields, policy_fields, workload_login_fields
+from reconciler.providers.vault.seen import login_fields, policy_fields, token_login_fields
 from reconciler.providers.vault.tierwriter import TierWriter
 from reconciler.providers.vault.tokens import Tokens, Which
 
@@ -89,7 +89,7 @@ class VaultWriter:
         desired = desired_of(change)
         path = login_path(self._estate, change.address)
         if "trusted" not in desired.fields:
-            return self._write_workload_login(change, path)
+            return self._write_token_login(change, path, known)
         standing = self._clients("plan").read(path)
         wanted = dict(desired.fields)
         issuer = known.get("ca.authority")
@@ -99,8 +99,7 @@ class VaultWriter:
         wanted["trusted"] = issuer["sha256"]
         if standing.found and login_fields(standing.data) not in (_fields(change.actual), wanted):
             raise Rejected(f"{path}: {CHANGED}", remedy=REPLAN)
-        if "tier" in desired.facts and change.action == "create":
-            self._tiers.require(str(desired.facts["tier"]), _entity_of(change, known))
+        self._require_tier(change, known)
         # Every field is sent, as text: a field left out is kept as it was, and ACLs compare text alone.
         body = {name: spell(value) for name, value in wanted.items() if name != "trusted"}
         self._clients("grant").write(path, body | {"certificate": authority.strip()})
@@ -110,6 +109,12 @@ class VaultWriter:
             raise Rejected(f"{path} does not say what was written: {', '.join(wrong)}", remedy=REPLAN)
         return {"role": path}
 
+    def _require_tier(self, change: Change, known: Known) -> None:
+        """No login is made for whom the server does not hold to the MFA tier that it is to enforce."""
+        facts = desired_of(change).facts
+        if "tier" in facts and change.action == "create":
+            self._tiers.require(str(facts["tier"]), _entity_of(change, known))
+
     def _delete_login(self, change: Change) -> Fields:
         path = login_path(self._estate, change.address)
         self._clients("contain").delete(path)
@@ -117,16 +122,17 @@ class VaultWriter:
             raise Rejected(f"{path} is still there after its deletion", remedy=REPLAN)
         return {"role": path}
 
-    def _write_workload_login(self, change: Change, path: str) -> Fields:
+    def _write_token_login(self, change: Change, path: str, known: Known) -> Fields:
         """A JWT-auth role. Its claims are a mapping, which no ACL compares: the others go as text, all of them."""
         wanted = desired_of(change).fields
         standing = self._clients("plan").read(path)
-        there = workload_login_fields(standing.data) if standing.found else None
+        there = token_login_fields(standing.data) if standing.found else None
         if there not in (None, _fields(change.actual), wanted):
             raise Rejected(f"{path}: {CHANGED}", remedy=REPLAN)
+        self._require_tier(change, known)
         body = {name: value if isinstance(value, Mapping) else spell(value) for name, value in wanted.items()}
         self._clients("grant").write(path, body)
-        shown = workload_login_fields(self._clients("plan").read(path).data)
+        shown = token_login_fields(self._clients("plan").read(path).data)
         wrong = sorted(n for n, value in wanted.items() if shown.get(n) != value)
         if wrong:
             raise Rejected(f"{path} does not say what was written: {', '.join(wrong)}", remedy=REPLAN)

@@ -36,7 +36,7 @@ def loaded(home: Path, **changed: Any) -> Estate:
 
 def test_the_keys_of_a_file_are_read_and_are_part_of_the_configuration(tmp_path: Path) -> None:
     estate = loaded(tmp_path)
-    assert estate.workload_keys == {"spire": x509.read_jwks(json.dumps(ISSUER.jwks).encode())}
+    assert estate.issuer_keys == {"spire": x509.read_jwks(json.dumps(ISSUER.jwks).encode())}
     (tmp_path / "keys" / "spire.json").write_text(json.dumps(WorkloadIssuer().jwks))
     assert load_estate(tmp_path / "idac.yaml").configuration_digest != estate.configuration_digest
 
@@ -44,8 +44,8 @@ def test_the_keys_of_a_file_are_read_and_are_part_of_the_configuration(tmp_path:
 def test_a_url_may_have_an_authority_of_its_own(tmp_path: Path) -> None:
     (tmp_path / "ca.pem").write_text(x509.loopback_tls().authority)
     estate = loaded(tmp_path, jwksFile=None, jwksUrl=URL, caCert="ca.pem")
-    assert "BEGIN CERTIFICATE" in estate.workload_authorities["spire"]
-    assert estate.workload_keys == {}
+    assert "BEGIN CERTIFICATE" in estate.issuer_authorities["spire"]
+    assert estate.issuer_keys == {}
 
 
 def test_subjects_are_those_of_the_trust_domain_unless_others_are_named(tmp_path: Path) -> None:
@@ -104,8 +104,8 @@ def test_a_file_of_no_use_is_its_issuers_fault_and_the_estate_is_read(
     (tmp_path / "beside.pem").write_text(f"{authority}{key}")
     (tmp_path / "before.pem").write_text(f"{key}{authority}")
     estate = loaded(tmp_path, **changed)
-    assert words in estate.workload_faults["spire"]
-    assert not estate.workload_keys and not estate.workload_authorities
+    assert words in estate.issuer_faults["spire"]
+    assert not estate.issuer_keys and not estate.issuer_authorities
 
 
 def test_two_issuers_of_one_name_are_refused(tmp_path: Path) -> None:

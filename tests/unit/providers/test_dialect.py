@@ -7,10 +7,10 @@ import pytest
 from reconciler.providers.ca.bootstrap import CRL, ISSUER
 from reconciler.providers.ca.resources import probe_role
 from reconciler.providers.dialect import OPENBAO_ALONE, harmless, shown
-from reconciler.providers.vault.resources import PINNED_LOGIN, PINNED_WORKLOAD_LOGIN
-from reconciler.providers.vault.workloads import _PINNED as PINNED_ISSUER
+from reconciler.providers.vault.issuers import _PINNED as PINNED_ISSUER
+from reconciler.providers.vault.resources import PINNED_LOGIN, PINNED_TOKEN_LOGIN
 
-PINS = {**probe_role(), **CRL, **ISSUER, **PINNED_LOGIN, **PINNED_WORKLOAD_LOGIN, **PINNED_ISSUER}
+PINS = {**probe_role(), **CRL, **ISSUER, **PINNED_LOGIN, **PINNED_TOKEN_LOGIN, **PINNED_ISSUER}
 SAID = "Endpoint ignored these unrecognized parameters: [{}]"
 
 

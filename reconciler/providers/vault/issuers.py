@@ -1,4 +1,4 @@
-"""The login mounts of workload issuers: what bootstrap lays there, and what must not stand there besides roles."""
+"""The login mounts of issuers of tokens: what bootstrap lays there, and what must not stand there but roles."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Any
 
 from reconciler.errors import TargetError
 from reconciler.model.estate import Estate
+from reconciler.model.issuers import TokenIssuer
 from reconciler.model.manifest import Finding
 from reconciler.model.resource import Resource, Value
-from reconciler.model.workload import WorkloadIssuer
 from reconciler.providers.protocol import Client, deviation
 from reconciler.providers.vault.footing import plain
-from reconciler.providers.vault.ownership import workload_login
-from reconciler.providers.vault.seen import workload_login_fields
+from reconciler.providers.vault.ownership import token_login
+from reconciler.providers.vault.seen import token_login_fields
 
 # What is the same for every issuer. Nobody logs in with a browser here, and no claim is fetched from elsewhere.
 _PINNED: Mapping[str, Any] = {
@@ -31,20 +31,20 @@ _FROM_FILES = ("jwks_ca_pem", "jwt_validation_pubkeys", "oidc_discovery_ca_pem")
 
 def laid(estate: Estate) -> Mapping[str, Mapping[str, Any]]:
     """Path -> what must stand there, for each issuer."""
-    issuers = estate.spec.workload_issuers
+    issuers = estate.spec.token_issuers
     return {f"auth/{estate.mounts.workload(one.name)}/config": _configuration(estate, one) for one in issuers}
 
 
-def _configuration(estate: Estate, issuer: WorkloadIssuer) -> Mapping[str, Any]:
+def _configuration(estate: Estate, issuer: TokenIssuer) -> Mapping[str, Any]:
     """Every field that the server shows of a JWT auth mount, as it must be for this issuer."""
-    authority = estate.workload_authorities.get(issuer.name, "")
+    authority = estate.issuer_authorities.get(issuer.name, "")
     return {
         **_PINNED,
         "bound_issuer": issuer.issuer,
         "jwks_ca_pem": authority if issuer.jwks_url else "",
         "jwks_url": issuer.jwks_url or "",
         "jwt_supported_algs": list(issuer.algorithms),
-        "jwt_validation_pubkeys": list(estate.workload_keys.get(issuer.name, ())),
+        "jwt_validation_pubkeys": list(estate.issuer_keys.get(issuer.name, ())),
         "oidc_discovery_ca_pem": authority if issuer.discovery_url else "",
         "oidc_discovery_url": issuer.discovery_url or "",
     }
@@ -62,10 +62,10 @@ def logins_beside(client: Client, estate: Estate, there: Mapping[str, str]) -> I
 
     `there` is as from `mounted`.
     """
-    for (name, mount), (path, wanted) in zip(estate.workload_mounts.items(), laid(estate).items(), strict=True):
-        if mount in there:  # else see `unlaid`
-            # What a file was to say cannot be compared while it is of no use; that is told at the bots' doors.
-            told = _FROM_FILES if name in estate.workload_faults else ()
+    for issuer, (path, wanted) in zip(estate.spec.token_issuers, laid(estate).items(), strict=True):
+        if estate.mounts.workload(issuer.name) in there:  # else see `unlaid`
+            # What a file was to say cannot be compared while it is of no use; that is told at its holders' doors.
+            told = _FROM_FILES if issuer.name in estate.issuer_faults else ()
             yield from _deviating(client, path, {n: v for n, v in wanted.items() if n not in told})
     for mount in there:
         # Roles with a program in them log in too, and no listing of roles shows them.
@@ -87,7 +87,7 @@ def _deviating(client: Client, path: str, wanted: Mapping[str, Any]) -> Iterator
 
 def abandoned(estate: Estate, mounts: Iterable[str]) -> Iterator[str]:
     """Login mounts of issuers that idac.yaml names no more. Their roles go; mounts are an administrator's."""
-    named = set(estate.workload_mounts.values())
+    named = set(estate.issuer_mounts.values())
     return (f"login method auth/{mount}" for mount in mounts if mount not in named)
 
 
@@ -105,11 +105,11 @@ def logins(
         for path, answer in client.read_many(f"{tree}/{name}" for name in names):
             if answer.found:
                 name = path.removeprefix(f"{tree}/")
-                subject, credential = workload_login(name) or (None, "")
+                subject, credential = token_login(name) or (None, "")
                 if subject is None or not credential.startswith(f"{issuer}."):
                     subject, credential = None, name
                 whose = subject or f"unknown/jwt/{issuer}"
-                fields = workload_login_fields(answer.data, share)
+                fields = token_login_fields(answer.data, share)
                 yield Resource(f"vault.login/{whose}/{credential}", subject, fields)
 
 
