@@ -131,7 +131,11 @@ def _person(name: str, number: int) -> st.SearchStrategy[Document]:
             "credentials": _credentials(name, "people"),
         },
         optional={"tier": _tier(name)},
-    ).map(lambda spec: {n: v for n, v in spec.items() if n != "tier"} | spec.get("tier", {}))
+    ).map(_with_tier)
+
+
+def _with_tier(spec: Document) -> Document:
+    return {**{n: v for n, v in spec.items() if n != "tier"}, **spec.get("tier", {})}
 
 
 def _tier(name: str) -> st.SearchStrategy[Document]:
@@ -207,7 +211,8 @@ def _tiers() -> dict[tuple[str, str], st.SearchStrategy[Document]]:
             "enforcedBy": ["vault"],
         }
     )
-    says = st.sampled_from(({"acr": "phr"}, {"acr": "phrh"}, {"acr": "phr", "amr": ["hwk", "sc"]}))
+    claims: tuple[Document, ...] = ({"acr": "phr"}, {"acr": "phrh"}, {"acr": "phr", "amr": ["hwk", "sc"]})
+    says = st.sampled_from(claims)
     hardware = says.map(lambda said: {"aal": 2, **said, "methods": ["webauthn"], "enforcedBy": ["idp"]})
     both = says.map(lambda said: {"aal": 2, **said, "methods": ["totp"], "enforcedBy": ["vault", "idp"]})
     return {("MfaTier", "otp"): otp, ("MfaTier", "hardware"): hardware, ("MfaTier", "both"): both}

@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from reconciler.kinds.fields import Day, Ident, Lei, Name, SubClaim, refuse, unique
 from reconciler.kinds.subject import SubjectSpec
+from reconciler.model.issuers import SIGN_IN
 from reconciler.model.manifest import Life, Lifecycle, Spec
 
 
@@ -53,7 +54,7 @@ class SignIn(Spec):
     @property
     def login(self) -> str:
         """The name of its login among the person's credentials. No other credential's name holds a dot."""
-        return f"{self.provider}.sign-in"
+        return f"{self.provider}.{SIGN_IN}"
 
 
 class Person(SubjectSpec):

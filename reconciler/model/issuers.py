@@ -27,6 +27,7 @@ Audience = Annotated[str, StringConstraints(strict=True, pattern=AUDIENCE)]
 NAME = r"\A[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?\z"
 IssuerName = Annotated[str, StringConstraints(strict=True, pattern=NAME)]
 Algorithm = Literal["ES256", "ES384", "ES512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "EdDSA"]
+SIGN_IN = "sign-in"  # what stands for a version in the name of a person's login
 # Every `sub` that a manifest may name, but not the empty one, which a login role takes for any.
 ANY_SUBJECT = tuple(f"{first}*" for first in digits + ascii_letters)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 
 from reconciler.model.change import Change
+from reconciler.model.issuers import SIGN_IN
 from reconciler.model.manifest import Finding, SubjectRef
 from reconciler.model.resource import Actual, Desired
 
@@ -55,6 +56,13 @@ def _missing_logins(changes: Sequence[Change], actual: Actual) -> Iterator[Findi
                 " an emergency? Use `idac contain`: then it is held"
             )
             yield Finding("H02", "warning", message, str(change.subject))
+        if _signed_in(change, actual):
+            login = change.address.rsplit("/", 1)[-1]
+            message = (
+                f"{change.subject} has no login {login} although its alias stands: a run of ours broke off, or"
+                " somebody took it away by hand; this plan makes it again. Was that an emergency? Use `idac contain`: then it is held"
+            )
+            yield Finding("H02", "warning", message, str(change.subject))
         path = change.address.split("/", 1)[1]
         certificate = actual.resources.get(f"ca.certificate/{path}")
         if certificate is not None and certificate.facts.get("serials"):
@@ -64,6 +72,21 @@ def _missing_logins(changes: Sequence[Change], actual: Actual) -> Iterator[Findi
                 " certificate or disable the entity: then the subject is held"
             )
             yield Finding("H02", "warning", message, str(change.subject))
+
+
+def _signed_in(change: Change, actual: Actual) -> bool:
+    """Whether a person's login by ID token is gone while its alias stands, in an entity that is enabled."""
+    entity = actual.resources.get(f"vault.entity/{change.subject}")
+    credential = change.address.rsplit("/", 1)[-1]
+    if entity is None or entity.fields["disabled"] or change.address in actual.resources:
+        return False
+    provider, dot, label = credential.partition(".")
+    bound = (change.after or {}).get("bound_subject")
+    return (
+        bool(dot)
+        and label == SIGN_IN
+        and any(alias.endswith(f"-jwt-{provider}:{bound}") for alias in entity.fields["aliases"])
+    )
 
 
 def _disarmed(subject: SubjectRef, actual: Actual) -> bool:

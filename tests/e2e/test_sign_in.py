@@ -185,7 +185,7 @@ def test_a_hold_follows_the_sign_in_to_another_name_and_personid(house: Firm, pr
 
 @pytest.mark.parametrize("holder", ["a stranger", "another subject"])
 def test_containing_somebody_finds_their_alias_wherever_somebody_moved_it(
-    house: Firm, provider: WorkloadIssuer, anna: Person, holder: str
+    house: Firm, provider: WorkloadIssuer, holder: str
 ) -> None:
     lent = hire(house, provider, f"lent-{holder.rsplit(maxsplit=1)[-1]}")
     there = house.admin
@@ -194,7 +194,9 @@ def test_containing_somebody_finds_their_alias_wherever_somebody_moved_it(
         body = {"name": "stranger-person", "policies": ["elsewhere"]}
         other = there.ok("POST", "identity/entity", body).data["id"]
     else:
-        other = there.ok("GET", f"identity/entity/name/{house.estate.prefix}trader.anna").data["id"]
+        house.trader("plain")  # an entity has one alias on each mount
+        house.apply()
+        other = there.ok("GET", f"identity/entity/name/{house.estate.prefix}trader.plain").data["id"]
     mount = there.ok("GET", "sys/auth").data[f"{house.estate.mounts.workload('corp')}/"]["accessor"]
     there.ok("POST", "identity/entity-alias", {"name": lent.sub, "canonical_id": other, "mount_accessor": mount})
     there.close()
@@ -213,6 +215,20 @@ def test_somebody_who_signs_in_no_more_loses_that_login_alone(house: Firm, provi
     house.apply()
     assert (fred.read(), fred.login(), card.read(), card.login()) == (403, 400, 200, 200)
     assert house.plan()["changes"] == []
+
+
+def test_a_sign_in_that_somebody_took_away_by_hand_is_told_and_made_again(
+    house: Firm, provider: WorkloadIssuer
+) -> None:
+    hana = hire(house, provider, "hana")
+    assert not [f for f in house.plan()["findings"] if f["code"] == "H02"]
+    admin = house.admin
+    admin.ok("DELETE", f"auth/{house.estate.mounts.workload('corp')}/role/{hana.role}")
+    admin.close()
+    (told,) = [f["message"] for f in house.plan()["findings"] if f["code"] == "H02"]
+    assert told.startswith("trader/hana has no login corp.sign-in although its alias stands")
+    house.apply()
+    assert hana.login() == 200
 
 
 def test_another_sub_is_another_login_and_the_old_ones_token_ends(house: Firm, provider: WorkloadIssuer) -> None:

@@ -160,8 +160,7 @@ def issue(estate: Estate, accessors: Sequence[str], authority: str) -> Rules:
     cert, pki, kv = f"auth/{mounts.cert}", mounts.pki, mounts.kv
     principals = tuple(f"{kind}.*" for kind in SUBJECT_KINDS)
     uris = (f"spiffe://{estate.spec.trust_domain}/*",)
-    issuers = (*estate.spec.workload_issuers, *estate.spec.identity_providers)
-    names = (*principals, *sorted({pattern for one in issuers for pattern in estate.subjects_of(one)}))
+    names = (*principals, *tokenrules.subjects(estate))
     alias = rule(
         "create",
         "update",

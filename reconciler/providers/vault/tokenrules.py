@@ -21,6 +21,13 @@ def making(estate: Estate) -> Rules:
     return made
 
 
+def subjects(estate: Estate) -> tuple[str, ...]:
+    """The patterns of all subjects that tokens of the estate's issuers may have: what aliases may be named."""
+    patterns = [estate.subjects_of(one) for one in estate.spec.workload_issuers]
+    patterns += [estate.subjects_of(one) for one in estate.spec.identity_providers]
+    return tuple(sorted({one for several in patterns for one in several}))
+
+
 def _roles(mount: str, kinds: Sequence[str], bound: Mapping[str, Sequence[str]]) -> Rules:
     whole = rule("create", "update", only=bound, need=bound)  # every field, or what is left out stays as it was
     return {starting("auth", mount, "role", f"{kind}."): whole for kind in kinds}
