@@ -60,7 +60,8 @@ def _missing_logins(changes: Sequence[Change], actual: Actual) -> Iterator[Findi
             login = change.address.rsplit("/", 1)[-1]
             message = (
                 f"{change.subject} has no login {login} although its alias stands: a run of ours broke off, or"
-                " somebody took it away by hand; this plan makes it again. Was that an emergency? Use `idac contain`: then it is held"
+                " somebody took it away by hand; this plan makes it again. Was that an emergency? Use"
+                " `idac contain`: then it is held"
             )
             yield Finding("H02", "warning", message, str(change.subject))
         path = change.address.split("/", 1)[1]
