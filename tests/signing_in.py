@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from reconciler import x509
 from tests.firm import Firm, found
 from tests.openbao import Reply, Server, a_desk
 from tests.workloads import WorkloadIssuer
@@ -27,6 +28,13 @@ def configuration(**changed: Any) -> dict[str, Any]:
     """Its entry in `identityProviders`."""
     made = {"name": "corp", "issuer": ISSUER, "jwksFile": "keys/corp.json", "audience": AUDIENCE}
     return {**made, **changed}
+
+
+def estate_spec() -> dict[str, Any]:
+    """What an estate made without files needs, to have this one provider."""
+    keys = {"corp": x509.read_jwks(json.dumps(corp().jwks).encode())}
+    provider = configuration(audience="people", subjects=["00u*"])
+    return {"identityProviders": [provider], "issuer_keys": keys}
 
 
 def tier(firm: Firm, name: str = "strong", **spec: Any) -> None:

@@ -1,8 +1,8 @@
-"""Bots: their JWT-auth roles, the PKI roles they fetch certificates from, and what is theirs on the entity."""
+"""JWT-auth roles of bots and of people, bots' PKI roles, and what is theirs on the entity."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from tests.drift.case import ANY, WORKLOAD, Case, Tamper, another
@@ -26,6 +26,7 @@ LOGIN: Mapping[str, Any] = {
     "token_type": "batch",
     "user_claim": "email",
 }
+ELSEWHERE = "spiffe://meridian.test/elsewhere"
 ALONG: Mapping[str, Mapping[str, Any]] = {"role_type": {"allowed_redirect_uris": ["http://127.0.0.1:9/callback"]}}
 ISSUER: Mapping[str, Any] = {
     "allowed_domains": ["bot.*"],
@@ -43,9 +44,13 @@ def issuer_path(firm: Firm, name: str) -> str:
     return f"{firm.estate.mounts.pki}/roles/{firm.estate.prefix}bot.{name}"
 
 
-def _login(field: str) -> Tamper:
+def sign_in_path(firm: Firm, name: str) -> str:
+    return f"auth/{firm.estate.mounts.workload('corp')}/role/trader.{name}.corp.sign-in"
+
+
+def _login(field: str, where: Callable[[Firm, str], str]) -> Tamper:
     def change(firm: Firm, admin: Raw, name: str) -> Any:
-        path = login_path(firm, name)
+        path = where(firm, name)
         there = admin.ok("GET", path).data
         new = LOGIN[field] if field in LOGIN else another(there.get(field, 0))  # a poll_interval of 0 is not shown
         # Left out, a role's type would become another one.
@@ -67,18 +72,16 @@ def _issuer(field: str) -> Tamper:
     return change
 
 
-def _entity(field: str) -> Tamper:
+def _entity(field: str, kind: str = "bot", issuer: str = "spire", sub: str = ELSEWHERE) -> Tamper:
     def change(firm: Firm, admin: Raw, name: str) -> Any:
-        path = f"identity/entity/name/{firm.estate.prefix}bot.{name}"
+        path = f"identity/entity/name/{firm.estate.prefix}{kind}.{name}"
         there = admin.ok("GET", path).data
         if field == "policies":
             admin.ok("POST", path, {"policies": [*there["policies"], "root-like"]})
         else:
-            mount = f"auth/{firm.estate.mounts.workload('spire')}/"
+            mount = f"auth/{firm.estate.mounts.workload(issuer)}/"
             alias = next(a for a in there["aliases"] if a["mount_path"] == mount)
-            admin.ok(
-                "POST", f"identity/entity-alias/id/{alias['id']}", {"name": "spiffe://meridian.test/elsewhere"}
-            )
+            admin.ok("POST", f"identity/entity-alias/id/{alias['id']}", {"name": sub})
         return ANY
 
     return change
@@ -86,6 +89,13 @@ def _entity(field: str) -> Tamper:
 
 def bots(login_fields: Iterable[str], role_fields: Iterable[str]) -> list[Case]:
     """One case for each field of a JWT-auth role and of a bot's PKI role."""
-    cases = [Case(WORKLOAD, field, _login(field), kind="bot") for field in login_fields]
+    cases = [Case(WORKLOAD, field, _login(field, login_path), kind="bot") for field in login_fields]
     cases += [Case("ca.issuer", field, _issuer(field), kind="bot") for field in role_fields]
     return cases + [Case("vault.entity", field, _entity(field), kind="bot") for field in ("policies", "aliases")]
+
+
+def people(login_fields: Iterable[str]) -> list[Case]:
+    """The same for each field of the login of a person who signs in."""
+    how = "person"
+    cases = [Case(WORKLOAD, field, _login(field, sign_in_path), how) for field in login_fields]
+    return [*cases, Case("vault.entity", "aliases", _entity("aliases", "trader", "corp", "00uElsewhere"), how)]

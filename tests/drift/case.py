@@ -9,7 +9,7 @@ from typing import Any
 from tests.firm import Firm
 from tests.openbao import Raw
 
-WORKLOAD = "vault.login by token"  # JWT-auth roles: a login like the others, with fields of its own
+WORKLOAD = "vault.login by token"  # JWT-auth roles, of bots and of people: logins with fields of their own
 ANY: Any = object()  # shown, whatever it is
 Tamper = Callable[[Firm, Raw, str], Any]  # given the case's own name; what the field then is
 
@@ -44,8 +44,9 @@ class Case:
     @property
     def address(self) -> str:
         """Of the resource that changes."""
+        login = "spire.1-0" if self.kind == "bot" else "corp.sign-in"
         return {
-            WORKLOAD: f"vault.login/bot/{self.name}/spire.1-0",
+            WORKLOAD: f"vault.login/{self.kind}/{self.name}/{login}",
             "ca.issuer": f"ca.issuer/bot/{self.name}",
             "vault.entity": f"vault.entity/{self.kind}/{self.name}",
             "vault.login": f"vault.login/trader/{self.name}/mtls",

@@ -6,6 +6,7 @@ a case for it, and a field of the server's that nobody thought of fails too.
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import date
@@ -18,7 +19,7 @@ from reconciler.providers.ca.resources import READ_ONLY, ROLE_FIELDS
 from reconciler.providers.hsm.resources import POSTURE
 from reconciler.providers.vault.resources import LOGIN_FIELDS, PLAIN_POLICY, TOKEN_LOGIN_FIELDS
 from tests.cli import Done
-from tests.drift.bots import bots, issuer_path
+from tests.drift.bots import bots, issuer_path, people
 from tests.drift.bots import login_path as workload_login_path
 from tests.drift.case import ANY, WORKLOAD, Case
 from tests.drift.certificates import CERTIFICATE, PARTNER, record_path
@@ -29,6 +30,7 @@ from tests.drift.rules import POLICY, profiles
 from tests.firm import PROFILE, ROLE, Firm
 from tests.keys import TOKENS, Key, keyed
 from tests.openbao import Server
+from tests.signing_in import configuration, corp, subject_of, tier
 from tests.workloads import WorkloadIssuer, bot, employ
 
 pytestmark = pytest.mark.openbao
@@ -41,6 +43,7 @@ CASES = [
     *POLICY,
     *profiles(f for f in ROLE_FIELDS if f != READ_ONLY),
     *bots(TOKEN_LOGIN_FIELDS, (f for f in ROLE_FIELDS if f != READ_ONLY)),
+    *people(TOKEN_LOGIN_FIELDS),
 ]
 # Managed, and not among the cases: shown by the server alone, fixed by the address, or shown elsewhere.
 ELSEWHERE = {
@@ -124,6 +127,9 @@ def populate(firm: Firm) -> None:
                 firm.manifest("Role", case.name, ROLE)
             case _ if case.kind == "bot":
                 bot(firm, case.name)
+            case _ if case.how == "person":
+                sign_in = {"provider": "corp", "subject": subject_of(case.name)}
+                firm.trader(case.name, mfaTier="strong", signIn=sign_in, credentials=[])
             case "ca.profile":
                 firm.manifest("CertificateProfile", case.name, PROFILE)
             case "hsm.key":
@@ -138,7 +144,10 @@ def populate(firm: Firm) -> None:
 @pytest.fixture(scope="module")
 def drifted(openbao: Server, tmp_path_factory: pytest.TempPathFactory) -> Drifted:
     firm = keyed(openbao, tmp_path_factory.mktemp("drift"))
-    employ(firm, WorkloadIssuer(), hsmTokens=TOKENS)
+    tier(firm)
+    (firm.root / "keys").mkdir()
+    (firm.root / "keys/corp.json").write_text(json.dumps(corp().jwks))
+    employ(firm, WorkloadIssuer(), hsmTokens=TOKENS, identityProviders=[configuration()])
     populate(firm)
     firm.apply()
     firm.idac("plan", "--detailed-exitcode", code=0)

@@ -58,6 +58,9 @@ def field(server: Server, estate: Estate) -> Field:
     uri = f"spiffe://{estate.spec.trust_domain}/bot/mm"
     own = issuer(estate, bot, Profile("fetched", ("bot",), 600), uri)
     admin.ok("POST", f"{mounts.pki}/roles/{issuer_role(estate, bot)}", own.fields)
+    person = SubjectRef("trader", "jdoe")
+    sign_in = token_login(person, "corp.sign-in", sub="00uJdoe", audience="people", claims={"/acr": "phr"})
+    admin.ok("POST", f"auth/{mounts.workload('corp')}/role/trader.jdoe.corp.sign-in", sign_in.fields)
     standing = token_login(bot, "spire.1-0", sub=uri, audience="vault", claims={"/image": "sha256:1"})
     admin.ok("POST", f"auth/{mounts.workload('spire')}/role/bot.mm.spire.1-0", standing.fields)
     admin.ok("POST", f"identity/entity/name/{prefix}bot.mm", {"metadata": {"idac_estate": estate.name}})
@@ -86,6 +89,8 @@ def field(server: Server, estate: Estate) -> Field:
         "run": f"auth/{mounts.run}",
         "jwt": f"auth/{mounts.workload('spire')}",
         "jwt_accessor": accessor[f"{mounts.workload('spire')}/"]["accessor"],
+        "corp": f"auth/{mounts.workload('corp')}",
+        "corp_accessor": accessor[f"{mounts.workload('corp')}/"]["accessor"],
         "jdoe": jdoe.data["id"],
         "boss": boss.data["id"],
         "own_method": own,

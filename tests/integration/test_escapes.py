@@ -31,12 +31,16 @@ from tests.integration.attacks import (
     LOGIN,
     NEW_KEY,
     OWN_ALIAS,
+    PERSON,
+    PERSON_ALIAS,
+    PERSON_LOGIN,
     SIGN,
     WORKLOAD,
     Attack,
 )
 from tests.keys import TOKENS
 from tests.openbao import fresh_estate, start_server
+from tests.signing_in import estate_spec as sign_in_spec
 from tests.workloads import WorkloadIssuer
 
 pytestmark = pytest.mark.openbao
@@ -47,7 +51,9 @@ def attacked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Field]:
     """A server of its own, of which pictures are soon taken."""
     root = tmp_path_factory.mktemp("escapes")
     server = start_server(root)
-    made = field(server, fresh_estate(server, root, hsmTokens=TOKENS, **WorkloadIssuer().spec))
+    bots, people = WorkloadIssuer().spec, sign_in_spec()
+    keys = {**bots.pop("issuer_keys"), **people.pop("issuer_keys")}
+    made = field(server, fresh_estate(server, root, hsmTokens=TOKENS, issuer_keys=keys, **bots, **people))
     yield made
     made.close()
     server.stop()
@@ -96,6 +102,8 @@ def test_the_grant_login_can_do_its_work(attacked: Field) -> None:
     grant.ok("POST", attacked.path(BOT_LOGIN), attacked.body(WORKLOAD))
     shown = plan.ok("GET", attacked.path(BOT_LOGIN)).data
     assert (shown["bound_claims"], shown["bound_subject"]) == (WORKLOAD["bound_claims"], WORKLOAD["bound_subject"])
+    grant.ok("POST", attacked.path(PERSON_LOGIN), attacked.body(PERSON))
+    grant.ok("POST", ALIAS, attacked.body(PERSON_ALIAS))
     grant.ok("POST", attacked.path(BOT_ENTITY), attacked.body({"policies": "{prefix}role-desk,{prefix}runtime"}))
     bot = plan.ok("GET", attacked.path(BOT_ENTITY)).data["id"]
     grant.ok("POST", ALIAS, {**attacked.body(BOT_ALIAS), "canonical_id": bot})
@@ -197,6 +205,13 @@ def test_a_stolen_grant_login_reaching_foreign_entities_through_an_alias_is_open
 def test_a_stolen_grant_login_binding_a_bots_login_to_other_claims_is_open(attacked: Field) -> None:
     body = {**WORKLOAD, "bound_claims": {}, "bound_subject": "spiffe://trading.example/anybody"}
     path = attacked.path("{jwt}/role/bot.evil.spire.1-0")
+    attacked.logins["grant"].ok("POST", path, attacked.body(body))  # the next plan deletes it: no manifest says so
+    attacked.admin.ok("DELETE", path)
+
+
+def test_a_stolen_grant_login_binding_a_persons_sign_in_to_no_acr_is_open(attacked: Field) -> None:
+    body = {**PERSON, "bound_claims": {}, "bound_subject": "00uAnybody"}
+    path = attacked.path("{corp}/role/staff.evil.corp.sign-in")
     attacked.logins["grant"].ok("POST", path, attacked.body(body))  # the next plan deletes it: no manifest says so
     attacked.admin.ok("DELETE", path)
 
