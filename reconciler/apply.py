@@ -87,7 +87,7 @@ def apply(plan: Plan, hands: Hands, known: Mapping[Address, Fields]) -> Executio
                 _prove(state, [c for c in contained if not c.closes])
             _step(state, pool, work)
             _after(state, [c for _, c in work])
-    tiered = [c for _, c in numbered if c.tier and not plan.stopped(c)]
+    tiered = [c for _, c in numbered if c.asks and not plan.stopped(c)]
     _prove(state, [*_still_unproved(state, contained), *tiered])
     public = {address: _public(fields) for address, fields in state.known.items()}
     return Execution(tuple(state.outcomes[n] for n, _ in numbered), tuple(state.proofs.values()), public)
@@ -182,7 +182,7 @@ def _undone(change: Change, why: str) -> Outcome:
 
 def _prove(state: _State, contained: Sequence[Change]) -> None:
     """Ask every system afresh about what was taken away; a later answer replaces an earlier one."""
-    asked = [c for c in contained if c.closes or c.tier or _takes(c)]
+    asked = [c for c in contained if c.closes or c.asks or _takes(c)]
     fresh: dict[tuple[str, str], Proof] = {}
     for prover in state.hands.provers if asked else ():
         try:

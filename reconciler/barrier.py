@@ -26,14 +26,16 @@ class Barrier:
         holds: Callable[[], Sequence[Hold]],
         second_factor: Callable[[str], Proof],
         clock: Callable[[], str],
+        sign_in: Callable[[Change], Proof] | None = None,
     ) -> None:
         """`holds` reads them afresh and may raise a `TargetError`: then nothing is granted in that second.
 
         `second_factor` says whether an MFA tier really holds: under one that does not, nothing is granted.
+        `sign_in` says the same of a login by ID token and its claims; what no probe tried is not refused.
         `clock` tells the time in whole seconds.
         """
         self._desired, self._actual, self._read, self._clock = desired, actual, holds, clock
-        self._second_factor = second_factor
+        self._second_factor, self._sign_in = second_factor, sign_in
         self._guard = Lock()
         self._asked: tuple[tuple[int, int], str] | None = None  # the step, and the second
         self._held: Mapping[SubjectRef, str] = {}
@@ -50,7 +52,7 @@ class Barrier:
                 self._look()
             why = self._held.get(change.subject) if change.subject is not None else ""
             held = self._all or (f"{change.subject} was put on hold meanwhile: {why}" if why else "")
-        return held or self._unguarded(change.subject)
+        return held or self._unguarded(change.subject) or self._unbound(change)
 
     def _unguarded(self, subject: SubjectRef | None) -> str:
         entity = self._desired.resources.get(f"vault.entity/{subject}")
@@ -59,6 +61,12 @@ class Barrier:
         if proof is None or proof.status == "proved":
             return ""
         return f"MFA tier {tier} is not enforced, and {subject} is under it: {proof.detail}"
+
+    def _unbound(self, change: Change) -> str:
+        proof = self._sign_in(change) if self._sign_in is not None and change.signs_in else None
+        if proof is None or proof.status != "failed":
+            return ""
+        return f"that ID tokens are held to MFA tier {change.signs_in} is not proved: {proof.detail}"
 
     def _look(self) -> None:
         try:

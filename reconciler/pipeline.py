@@ -175,7 +175,14 @@ def carry_out(
         journal=journal,
         clock=workshop.clock,
         alive=alive,
-        barred=Barrier(sight.desired, sight.actual, connection.holds, connection.second_factor, workshop.clock),
+        barred=Barrier(
+            sight.desired,
+            sight.actual,
+            connection.holds,
+            connection.second_factor,
+            workshop.clock,
+            connection.sign_in,
+        ),
         progress=workshop.progress,
     )
     done = apply(fresh, hands, _facts(sight.actual))

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from reconciler.cli.context import Context
+from reconciler.model.change import Change
 from reconciler.model.delivery import Delivery
 from reconciler.model.estate import Estate
 from reconciler.model.manifest import SubjectRef
@@ -77,6 +78,9 @@ class Deadly:
 
     def subjects(self) -> frozenset[SubjectRef]:
         return self.inner.subjects()
+
+    def sign_in(self, change: Change) -> Proof:
+        return self.inner.sign_in(change)
 
 
 APPLY = ("apply", "--auto-approve")

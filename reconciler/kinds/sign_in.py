@@ -7,6 +7,7 @@ token that does not say what the tier asks for. Whether the provider says it rig
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 import reconciler.providers.vault.resources as vault
 from reconciler.kinds.credentials import expand_subject
@@ -31,7 +32,7 @@ def expand(manifest: Manifest, world: World) -> Expansion:
     faults = tuple(_faults(manifest, person.sign_in, provider, tier, world))
     own = [entity(world.estate, manifest.ref, person), *(r for r in made.resources if r.type != "vault.entity")]
     if provider is not None and tier is not None and not faults:
-        own.append(_login(manifest.ref, person.sign_in, provider, tier))
+        own.append(_login(manifest.ref, person, person.sign_in, provider, tier))
     by_code = enforced_tier(person.tier, world)
     told = _unread(manifest, person.sign_in, world.estate)
     complete = made.complete and not faults
@@ -52,14 +53,12 @@ def claims(provider: IdentityProvider, tier: MfaTier) -> Mapping[str, Value]:
     return wanted | ({provider.claims.amr: sorted(tier.amr)} if tier.amr else {})
 
 
-def _login(subject: SubjectRef, sign_in: SignIn, provider: IdentityProvider, tier: MfaTier) -> Resource:
-    return vault.token_login(
-        subject,
-        sign_in.login,
-        sub=sign_in.subject,
-        audience=provider.audience,
-        claims=claims(provider, tier),
-    )
+def _login(
+    subject: SubjectRef, person: Person, sign_in: SignIn, provider: IdentityProvider, tier: MfaTier
+) -> Resource:
+    asked = claims(provider, tier)
+    made = vault.token_login(subject, sign_in.login, sub=sign_in.subject, audience=provider.audience, claims=asked)
+    return replace(made, facts={"signs_in": str(person.mfa_tier)})  # the tier that a probe can try
 
 
 def _tier(person: Person, world: World) -> MfaTier | None:

@@ -17,8 +17,8 @@ from reconciler import x509
 from reconciler.errors import CryptoError, LedgerError
 from reconciler.ledger.files import make_directory, write_once
 from reconciler.ledger.plain import line
-from reconciler.model.estate import SecretRef
 from reconciler.model.secret import Secret
+from reconciler.model.secretref import SecretRef
 
 FORMAT = "idac.trust/v1"
 KEY_FILE = "record-key.pem"  # under `.idac/` the private key, under `trust/` its public part

@@ -81,6 +81,17 @@ class Change:
         return str(self.desired.facts.get("tier", "")) if making and self.desired is not None else ""
 
     @property
+    def signs_in(self) -> str:
+        """The MFA tier whose claims ID tokens must carry to log in by what this makes; empty for none."""
+        making = self.type == "vault.login" and self.action == "create"
+        return str(self.desired.facts.get("signs_in", "")) if making and self.desired is not None else ""
+
+    @property
+    def asks(self) -> bool:
+        """Whether a probe must show that what it gives is held to an MFA tier."""
+        return bool(self.tier or self.signs_in)
+
+    @property
     def step(self) -> int:
         """Its place within its phase (DESIGN, Plan: contain, then govern, then grant)."""
         if self.phase == "govern":

@@ -17,6 +17,7 @@ from pydantic import (
 
 from reconciler.model.issuers import ANY_SUBJECT, IdentityProvider, TokenIssuer, WorkloadIssuer
 from reconciler.model.mounts import Mounts, mounts_of
+from reconciler.model.secretref import SecretRef
 from reconciler.model.strict import Strict
 
 LABEL = r"\A[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\z"
@@ -33,15 +34,6 @@ Overlap = Annotated[str, StringConstraints(strict=True, pattern=OVERLAP)]
 
 HSM_MOUNT = "hsm-"  # after the estate's prefix, before the token's name
 ADDRESS = r"\A(https?://[^\s/]\S*)?\z"
-
-
-class SecretRef(Strict):
-    """Where a secret is, never what it is: the name of an environment variable, or a file."""
-
-    env: StrictStr | None = None
-    """Name of an environment variable that holds it."""
-    file: StrictStr | None = None
-    """Path of a file that holds it, relative to `idac.yaml`."""
 
 
 class Login(Strict):

@@ -11,6 +11,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StrictStr, StringConstraints, model_validator
 
+from reconciler.model.secretref import SecretRef
 from reconciler.model.strict import Strict
 
 URL = r"\Ahttps://[A-Za-z0-9.\[\]:-]{1,255}(/[!-~]{0,512})?\z"  # RFC 3986, without userinfo
@@ -125,6 +126,9 @@ class IdentityProvider(TokenIssuer):
     """Values of `sub`, exact or with a final *; by default any."""
     claims: SignInClaims = SignInClaims()
     """Where in its tokens it says how somebody signed in."""
+    probe: SecretRef | None = None
+    """Where an ID token is, of a test account without a second factor: before a login is given, Vault must refuse
+    it."""
 
     @property
     def called(self) -> str:

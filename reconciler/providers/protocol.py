@@ -184,6 +184,11 @@ class Connection(Protocol):
         """Whether the server refuses a login under that MFA tier without its code: a probe tries. Never raises."""
         ...
 
+    def sign_in(self, change: Change) -> Proof:
+        """Whether the server refuses tokens that lack what this login by ID token asks for: a probe tries, where
+        there is one. Never raises."""
+        ...
+
     def use_plan(self, plan_id: str, run_id: str) -> None:
         """Note on the server that this plan is being applied. Raises `Stale` if it ever was."""
         ...

@@ -9,6 +9,7 @@ from typing import Self
 
 from reconciler.clock import stamp
 from reconciler.errors import InvalidInput
+from reconciler.model.change import Change
 from reconciler.model.delivery import Delivery
 from reconciler.model.estate import Estate
 from reconciler.model.manifest import SubjectRef
@@ -47,6 +48,7 @@ from reconciler.providers.vault.login import Logins
 from reconciler.providers.vault.prover import VaultProver
 from reconciler.providers.vault.reader import VaultReader
 from reconciler.providers.vault.secondfactor import SecondFactor
+from reconciler.providers.vault.signinprobe import SignInProbe
 from reconciler.providers.vault.writer import VaultWriter
 
 Told = Callable[[str], None]
@@ -67,6 +69,7 @@ class ServerConnection:
         self._lock: KvLock | None = None
         ask, login = self._logins.anonymous().attempt, self._logins.certificate_login
         self._mfa = SecondFactor(self._logins.client, estate, login, self._tier_probe, ask)
+        self._signing_in = SignInProbe(self._logins.client, estate, self._logins.test_account, ask)
 
     def __enter__(self) -> Self:
         return self
@@ -111,6 +114,7 @@ class ServerConnection:
             CaProver(clients, self._estate, login),
             HsmProver(tokens(self._estate, clients), self._estate, partial(left_behind, self._estate, clients)),
             self._mfa,
+            self._signing_in,
         )
 
     def lock(self, run_id: str) -> RunLock:
@@ -134,6 +138,10 @@ class ServerConnection:
     def second_factor(self, tier: str) -> Proof:
         """Whether an MFA tier really holds; asked once a run."""
         return self._mfa.holds(tier)
+
+    def sign_in(self, change: Change) -> Proof:
+        """Whether ID tokens without what a login asks for are refused; asked once a run."""
+        return self._signing_in.holds(change)
 
     def _tier_probe(self) -> tuple[str, Secret]:
         """A certificate for the probe of MFA tiers, and its key."""

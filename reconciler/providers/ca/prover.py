@@ -52,7 +52,7 @@ class CaProver:
         """Proofs about every subject that lost something. A failure to ask is a `failed` Proof."""
         subjects: dict[SubjectRef, list[Change]] = {}
         for change in contained:
-            if not change.tier:
+            if not change.asks:
                 subjects.setdefault(_subject(change), []).append(change)
         if not subjects:
             return ()

@@ -14,6 +14,7 @@ from typing import Self
 
 from reconciler.errors import Denied, IdacError, Overloaded, Rejected, TargetError
 from reconciler.model.estate import Estate, Login
+from reconciler.model.issuers import IdentityProvider
 from reconciler.model.secret import Secret
 from reconciler.providers.protocol import Answer, AnswerHook, CallHook, Identity
 from reconciler.providers.vault.client import HttpClient
@@ -104,6 +105,12 @@ class Logins:
             return client.attempt(f"auth/{self._estate.mounts.cert}/login", {"name": role})
         finally:
             transport.close()
+
+    def test_account(self, provider: IdentityProvider) -> Secret:
+        """The ID token of a provider's test account. Raises `InvalidInput` when it cannot be had."""
+        what = f"probe of identity provider {provider.name}"
+        self.server.require_named_outside(what)
+        return resolve(provider.probe, self._estate, self._environ, what, lasting=False)
 
     def close(self) -> None:
         """Give back the writing tokens that this run took, and close the connections."""

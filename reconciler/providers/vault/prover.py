@@ -34,7 +34,7 @@ class VaultProver:
         """Proofs about every subject that lost something. A failure to ask is a `failed` Proof."""
         subjects: dict[SubjectRef, list[Change]] = {}
         for change in contained:
-            if change.subject is not None and not change.tier:
+            if change.subject is not None and not change.asks:
                 subjects.setdefault(change.subject, []).append(change)
         return tuple(p for s, changes in subjects.items() for p in self._subject(s, changes, known))
 

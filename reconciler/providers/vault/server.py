@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from reconciler.errors import InvalidInput
-from reconciler.model.estate import Estate, SecretRef
+from reconciler.model.estate import Estate
 from reconciler.model.secret import Secret
+from reconciler.model.secretref import SecretRef
 from reconciler.providers.vault.address import LOOPBACK, parse
 
 _LONGEST = 65536  # characters of a file that holds a secret

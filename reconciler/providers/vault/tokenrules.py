@@ -8,6 +8,8 @@ from reconciler.model.estate import Estate
 from reconciler.providers.vault.policies import PERSON_KINDS, Rule, Rules, rule, spell, starting
 from reconciler.providers.vault.resources import PINNED_TOKEN_LOGIN
 
+PROBE = "idac-probe"  # begins the names of the roles that a test account's token is tried at
+
 
 def making(estate: Estate) -> Rules:
     """Roles of bots on the mounts of workload issuers, of people on those of identity providers: no other ones."""
@@ -17,7 +19,8 @@ def making(estate: Estate) -> Rules:
         made |= _roles(estate.mounts.workload(issuer.name), ("bot",), bound)
     for provider in estate.spec.identity_providers:
         bound = _token_login(estate.subjects_of(provider), (provider.audience,))
-        made |= _roles(estate.mounts.workload(provider.name), PERSON_KINDS, bound)
+        kinds = PERSON_KINDS if provider.probe is None else (*PERSON_KINDS, PROBE)
+        made |= _roles(estate.mounts.workload(provider.name), kinds, bound)
     return made
 
 

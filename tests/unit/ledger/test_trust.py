@@ -9,7 +9,7 @@ import pytest
 
 from reconciler.errors import CryptoError, LedgerError
 from reconciler.ledger.trust import KEY_FILE, ensure_record_key, load_signer, load_trust
-from reconciler.model.estate import SecretRef
+from reconciler.model.secretref import SecretRef
 from reconciler.x509 import new_signing_key, verify
 
 NOW = "2026-11-24T00:00:00Z"
