@@ -188,7 +188,6 @@ FOR_ALL: list[Attack] = [
     ("POST", "{jwt}/role/x", WORKLOAD),
     ("POST", "{jwt}/role/trader.jdoe.spire.1-0", WORKLOAD),
     ("POST", "{corp}/config", {"jwks_url": "https://127.0.0.1:1", "bound_issuer": "x"}),
-    ("POST", "{corp}/oidc/auth_url", {"role": "x", "redirect_uri": "https://127.0.0.1:1"}),
     ("POST", "{corp}/cel/role/trader.jdoe", {"cel_program": {"expression": "true"}}),
     ("POST", "{corp}/role/x", PERSON),
     ("POST", "{corp}/role/bot.mm.corp.sign-in", PERSON),
