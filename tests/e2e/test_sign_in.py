@@ -283,7 +283,7 @@ def test_a_key_set_that_is_lost_bars_those_who_sign_in_and_nobody_else(
     file.unlink()
     house.trader("iris")
     house.trader("jack", mfaTier="strong", signIn={"provider": "corp", "subject": "00uJack"}, credentials=[])
-    house.apply(code=5)
+    house.apply(code=3)
     assert house.holder("iris").login() == 200
     assert anna.login() == 200  # loses nothing
     assert Person(house, provider, "jack", "00uJack").login() == 400
