@@ -13,7 +13,7 @@ ABSENT = "nothing"
 
 
 def policy_changes(then: PolicyThen | None, estate: Estate) -> tuple[Finding, ...]:
-    """G10: what of the policy is another than when something was last applied. Always worth a reviewer's look."""
+    """P01: what of the policy is another than when something was last applied. Always worth a reviewer's look."""
     if then is None or then.sha256 == estate.policy_digest:
         return ()
     if then.document is None:
@@ -23,7 +23,7 @@ def policy_changes(then: PolicyThen | None, estate: Estate) -> tuple[Finding, ..
         names = [n for n in sorted(before.keys() | after.keys()) if before.get(n) != after.get(n)]
         words = ", ".join(f"{n} {before.get(n, ABSENT)} → {after.get(n, ABSENT)}" for n in names)
     message = f"the policy changed since the last applied plan: {words} — this plan is judged by the new one"
-    return (Finding("G10", "warning", message),)
+    return (Finding("P01", "warning", message),)
 
 
 def _flat(document: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
