@@ -58,6 +58,7 @@ def init(context: Context, *, directory: str) -> int:
     _print("A first trader: a key of their own, and a file in git", (*enter, *JOIN))
     _print("On a server to try things out on (a real OpenBao, on this machine alone)", APPLY)
     _print("And out again", LEAVE)
+    print_text("\nFor staff, devices, bots, one-time codes and HSM keys see examples/, and README.md.\n")
     return 0
 
 

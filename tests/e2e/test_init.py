@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from reconciler import x509
 from tests.cli import idac
 
 HERE = Path(__file__).parents[2]
@@ -73,3 +76,39 @@ def test_it_writes_everything_or_nothing_and_names_what_hinders_it(tmp_path: Pat
         assert "cannot write below" in done.err
     assert [path.name for path in half.iterdir()] == ["identities"]
     assert not (tmp_path / "new").exists()
+
+
+def test_every_example_is_ready_to_be_used_and_only_what_belongs_to_git_is_not_ignored(tmp_path: Path) -> None:
+    home, estate = tmp_path / "firm", tmp_path / "firm/identities"
+    assert idac(tmp_path, "init", str(home)).code == 0
+    folders = {"trader": "traders", "staff": "staff", "device": "devices", "bot": "bots", "tier": "tiers"}
+    for file in (home / "examples").iterdir():
+        folder = estate / folders.get(file.stem, "profiles")
+        folder.mkdir(exist_ok=True)
+        shutil.copy(file, folder)
+    for name in ("jdoe", "asmith", "jump-01"):
+        _, csr = x509.new_key_and_csr(name)
+        (estate / f"csr/{name}-mtls.pem").write_text(csr)
+    (estate / "issuers").mkdir()
+    shutil.copy(HERE / "identities/issuers/spire.jwks.json", estate / "issuers")
+    written = (estate / "idac.yaml").read_text()
+    lines = [re.sub(r"^  # (?=\w+:$|- |  )", "  ", line) for line in written.splitlines()]
+    (estate / "idac.yaml").write_text("\n".join(lines) + "\n")
+    checked = idac(estate, "validate")
+    assert (checked.code, "Valid: 10 manifests of estate firm, 0 warnings." in checked.out) == (0, True), (
+        checked.out
+    )
+    for name in (
+        "plan.json",
+        "identities/release.json",
+        "thaw.json",
+        "jdoe.key",
+        "jdoe.pem",
+        "identities/jdoe.pem",
+    ):
+        (home / name).write_text("")
+    seen = shell(home, "git init -q .", "git add -A", "git ls-files").stdout.split()
+    ignored = [name for name in seen if name.endswith((".json", ".key", ".pem"))]
+    kept = ["csr/asmith-mtls.pem", "csr/jdoe-mtls.pem", "csr/jump-01-mtls.pem"]
+    kept += ["issuers/spire.jwks.json", "manifest.schema.json"]
+    assert sorted(ignored) == [f"identities/{name}" for name in kept]
