@@ -40,14 +40,17 @@ may stand in one file, separated by `---`. Editors complete and check all of it 
 `# yaml-language-server: $schema=../manifest.schema.json`; `idac schema` prints that schema.
 
 Every document has `apiVersion: idac/v1`, a `kind`, `metadata` and `spec`.
+
+*A name* is {label}. Fields without which a manifest is not valid stand first.
 """
+LABEL = "a DNS label: lower-case letters, digits and inner hyphens, 63 at most"
 
 
 def page() -> str:
     """The whole page."""
     schema = json_schema()
     definitions: Mapping[str, Any] = schema["$defs"]
-    parts = [INTRODUCTION, "## metadata\n", *table("Metadata", definitions)]
+    parts = [INTRODUCTION.format(label=LABEL), "## metadata\n", *table("Metadata", definitions)]
     names = {kind.spec.__name__: name for name, kind in KINDS.items()}
     for model, kind in [*names.items(), ("EstateSpec", f"{CONFIGURATION} (idac.yaml)")]:
         example = EXAMPLES[kind.split(" ", 1)[0]]
@@ -85,7 +88,8 @@ def table(name: str, definitions: Mapping[str, Any]) -> Iterator[str]:
     definition = definition if "properties" in definition else definition["anyOf"][-1]
     needed = set(definition.get("required", ()))
     yield "| field | value | says |\n|---|---|---|"
-    for field, about in definition["properties"].items():
+    fields = definition["properties"].items()
+    for field, about in sorted(fields, key=lambda one: one[0] not in needed):  # else in the models' order
         words = kind_of(about)
         if field in needed:
             words = f"{words}; **required**"
@@ -112,6 +116,8 @@ def kind_of(about: Mapping[str, Any]) -> str:
 def in_words(pattern: str) -> str:
     """What matches a pattern."""
     known = {made.replace(r"\A", "^").replace(r"\z", "$"): words for made, words in WORDS.items()}
+    if known.get(pattern) == LABEL:
+        return "a name"
     return known.get(pattern, f"text like `{pattern}`".replace("|", "\\|"))
 
 

@@ -62,11 +62,11 @@ def find_estate(start: Path) -> Path:
 
 def load_estate(path: Path) -> Estate:
     """The estate's configuration. Raises `InvalidInput` with every fault found."""
-    path = path.absolute()
+    given, path = path, path.absolute()
     try:
         data = Root(path.parent).read(path.name, 1024 * 1024)
     except Unreadable as error:
-        raise InvalidInput(f"{path.name}: {error}", remedy="name an idac.yaml with --config") from None
+        raise InvalidInput(f"{given}: {error}", remedy="name an idac.yaml with --config") from None
     findings = list(_secrets(path.name, data))
     value = _value(path.name, data, findings)
     if findings:

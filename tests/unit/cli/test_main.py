@@ -134,6 +134,11 @@ def test_a_newcomer_without_an_estate_is_told_how_to_begin(
     assert "begin with `idac init DIR`" in capsys.readouterr().err
 
 
+def test_a_configuration_that_is_not_there_is_named_as_it_was_typed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert front.run(["validate", "--config", "/nope"]) == 1
+    assert "idac: /nope: no such file" in capsys.readouterr().err
+
+
 def test_help_imports_neither_the_pipeline_nor_cryptography() -> None:
     heavy = "('pydantic', 'cryptography', 'yaml', 'reconciler.pipeline', 'rich')"
     code = (
