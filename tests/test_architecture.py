@@ -62,7 +62,7 @@ ARROWS: dict[str, set[str]] = {
     "barrier": {"diff"},  # whom a hold follows to is one question, before a run and during it
     "apply": {"providers/protocol"},
     "portrait": {"diff", "kinds"},  # what differs is one question, in a plan and in a portrait
-    "render": {"canonical", "portrait"},
+    "render": {"canonical", "portrait", "providers/resources"},  # which fields are the same in every resource
     "ledger": {"canonical", "x509", "clock"},
     "pipeline": {
         "load", "expand", "observe", "diff", "rules", "plan", "review", "apply", "barrier", "ledger",

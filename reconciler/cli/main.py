@@ -51,7 +51,9 @@ def options(
     format: Annotated[Format, typer.Option("--format", help="How to print results")] = Format.text,
     no_color: Annotated[bool, typer.Option("--no-color", help="No colours (NO_COLOR does the same)")] = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No talk and no info lines")] = False,
-    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Say more on stderr")] = False,
+    verbose: Annotated[
+        bool, typer.Option("-v", "--verbose", help="Show every field, also those that are always the same")
+    ] = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version")
     ] = False,

@@ -85,7 +85,7 @@ def print_plan(context: Context, fresh: Plan, ticket: PlanTicket | None) -> None
     """A plan for people; `ticket` where it was written for review."""
     if context.quiet:
         fresh = replace(fresh, findings=tuple(f for f in fresh.findings if f.severity != "info"))
-    print_text(plan_text(fresh, ticket, colour=context.colour))
+    print_text(plan_text(fresh, ticket, colour=context.colour, verbose=context.verbose))
 
 
 def ticket_of(estate: Estate, fresh: Plan, stored: Document | None) -> PlanTicket:

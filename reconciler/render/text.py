@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from itertools import groupby
 from typing import Any
 
@@ -16,6 +16,7 @@ from reconciler.render.paint import Paint, painter
 from reconciler.render.policies import document_lines, role_words
 from reconciler.render.safe import safe
 from reconciler.render.standing import hold_lines, unchanged_line
+from reconciler.render.usual import usual
 from reconciler.render.values import value_words
 
 SIGNS = {"create": "+", "update": "~", "rotate": "±", "revoke": "×", "delete": "-", "hold": "!", "release": "○"}
@@ -29,12 +30,15 @@ HEADS = {
 }
 
 
-def plan_text(plan: Plan, ticket: PlanTicket | None, *, colour: bool = False) -> str:
-    """The whole plan. Everything that came from a manifest or a server is made harmless first."""
-    return "\n".join(_plan_lines(plan, ticket, painter(colour))) + "\n"
+def plan_text(plan: Plan, ticket: PlanTicket | None, *, colour: bool = False, verbose: bool = False) -> str:
+    """The whole plan. Everything that came from a manifest or a server is made harmless first.
+
+    `verbose`: of what is created also the fields that are the same in every one of its sort.
+    """
+    return "\n".join(_plan_lines(plan, ticket, painter(colour), verbose)) + "\n"
 
 
-def _plan_lines(plan: Plan, ticket: PlanTicket | None, paint: Paint) -> Iterator[str]:
+def _plan_lines(plan: Plan, ticket: PlanTicket | None, paint: Paint, verbose: bool) -> Iterator[str]:
     yield from finding_lines(plan.findings, paint)
     for provider, why in sorted(plan.pending.items()):
         yield paint("red", f"Not seen: {provider}: {safe(why)}")
@@ -46,10 +50,10 @@ def _plan_lines(plan: Plan, ticket: PlanTicket | None, paint: Paint) -> Iterator
         changes = [c for c in plan.changes if c.phase == phase]
         if changes:
             yield from ["", paint("bold", HEADS[phase])]
-            yield from _phase_lines(plan, changes, paint)
+            yield from _phase_lines(plan, changes, paint, verbose)
     if plan.routine:
         yield from ["", paint("bold", "Routine — allowed without review, outside the digest")]
-        yield from _phase_lines(plan, plan.routine, paint)
+        yield from _phase_lines(plan, plan.routine, paint, verbose)
     yield from hold_lines(plan, paint)
     if plan.unmanaged:
         yield from ["", paint("dim", f"Not ours, never touched: {_unmanaged(plan.unmanaged)}")]
@@ -83,7 +87,7 @@ def _withheld(plan: Plan) -> int:
     return sum(1 for c in (*plan.changes, *plan.routine) if plan.stopped(c))
 
 
-def _phase_lines(plan: Plan, changes: Sequence[Change], paint: Paint) -> Iterator[str]:
+def _phase_lines(plan: Plan, changes: Sequence[Change], paint: Paint, verbose: bool) -> Iterator[str]:
     for group, members in groupby(
         sorted(changes, key=lambda c: (c.subject is None, c.group)), key=lambda c: c.group
     ):
@@ -93,7 +97,8 @@ def _phase_lines(plan: Plan, changes: Sequence[Change], paint: Paint) -> Iterato
         else:
             yield ""
         for change in sorted(several, key=lambda c: c.order):
-            yield from _change_lines(change, paint, withheld=bool(plan.stopped(change)))
+            hidden = frozenset[str]() if verbose else usual(change)
+            yield from _change_lines(change, paint, hidden, withheld=bool(plan.stopped(change)))
 
 
 def _meaning(changes: Sequence[Change]) -> str:
@@ -124,7 +129,7 @@ def _list_change(changes: Sequence[Change], name: str, *, gained: bool) -> list[
     return [role_words(v) for v in sorted(found)]
 
 
-def _change_lines(change: Change, paint: Paint, *, withheld: bool = False) -> Iterator[str]:
+def _change_lines(change: Change, paint: Paint, hidden: Set[str], *, withheld: bool) -> Iterator[str]:
     sign = SIGNS[change.action]
     why = "" if change.subject is not None and change.action != "rotate" else f"  # {change.reason}"
     mark = paint("yellow", "  (withheld)") if withheld else ""
@@ -132,7 +137,7 @@ def _change_lines(change: Change, paint: Paint, *, withheld: bool = False) -> It
     before, after = change.before or {}, change.after or {}
     if change.action == "delete" or change.closes:
         return
-    for name in sorted(before.keys() | after.keys()):
+    for name in sorted((before.keys() | after.keys()) - hidden):
         if name == "document":
             yield from (
                 f"      {paint(COLOURS[s], s)} {words}"
@@ -140,6 +145,8 @@ def _change_lines(change: Change, paint: Paint, *, withheld: bool = False) -> It
             )
         else:
             yield from _field_lines(name, before, after, change)
+    if hidden:
+        yield paint("dim", f"      and {len(hidden)} fields that are the same in each (-v shows them)")
 
 
 def _field_lines(name: str, before: Mapping[str, Any], after: Mapping[str, Any], change: Change) -> Iterator[str]:

@@ -18,6 +18,7 @@ from reconciler.model.outcome import Outcome, Proof
 from reconciler.model.plan import Guard, Plan, PlanTicket
 from reconciler.model.resource import Hold
 from reconciler.plan import plan
+from reconciler.providers.vault.resources import PINNED_LOGIN
 from reconciler.render.findings import findings_text
 from reconciler.render.text import outcome_text, plan_text
 from tests.unit.test_plan import estate
@@ -158,3 +159,16 @@ def test_what_one_fault_holds_up_is_said_once() -> None:
         "and 2 more): G03 stops grants",
         "  not attempted: create vault.entity/trader/p0: an earlier step failed",
     ]
+
+
+def test_what_is_the_same_in_every_login_is_counted_unless_it_differs_or_is_asked_for() -> None:
+    after = {**PINNED_LOGIN, "allowed_common_names": ["trader.anna"], "token_period": 60}
+    change = Change("vault.login/trader/anna/mtls", ANNA, "create", "grant", "new", None, after)
+    made = plan((change,), actual([]), estate(), Tree(()), (), ())
+    short, long = (plan_text(made, None, verbose=verbose) for verbose in (False, True))
+    for text in (short, long):
+        assert "allowed_common_names = [trader.anna]" in text and "token_period = 60" in text
+    assert "token_type" not in short and "token_type = service" in long
+    assert "and 5 fields that are the same in each (-v shows them)" in short and "-v shows" not in long
+    shown = plan_text(replace(made, changes=(replace(change, action="update"),)), None)
+    assert "token_type → service" in shown  # a change is shown whole
