@@ -81,7 +81,7 @@ def test_a_change_of_the_policy_is_shown_until_it_was_applied(firm: Firm) -> Non
     assert "the policy changed" not in firm.idac("plan").out
     firm.configure(policy={"autoApprove": True, "removals": {"absolute": 500, "percent": 100}})
     shown = firm.idac("plan", code=0).out
-    assert "warning G10: the policy changed since the last applied plan" in shown
+    assert "warning P01: the policy changed since the last applied plan" in shown
     assert "removals.absolute 5 → 500, removals.percent 20 → 100" in shown
     firm.apply()
     assert "the policy changed" not in firm.idac("plan").out
