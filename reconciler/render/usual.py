@@ -7,12 +7,12 @@ from typing import Any
 
 from reconciler.model.change import Change
 from reconciler.providers.ca.roles import PINNED_ROLE
-from reconciler.providers.vault.resources import PINNED_LOGIN, PINNED_WORKLOAD_LOGIN
+from reconciler.providers.vault.resources import PINNED_LOGIN, PINNED_TOKEN_LOGIN
 
 _PINNED: Mapping[str, tuple[Mapping[str, Any], ...]] = {
     "ca.profile": (PINNED_ROLE,),
     "ca.issuer": (PINNED_ROLE,),
-    "vault.login": (PINNED_LOGIN, PINNED_WORKLOAD_LOGIN),
+    "vault.login": (PINNED_LOGIN, PINNED_TOKEN_LOGIN),
 }
 
 
