@@ -10,6 +10,7 @@ from reconciler.diff.compare import answered, differing, resolve
 from reconciler.diff.issuers import is_fetched
 from reconciler.diff.keys import credential_of
 from reconciler.kinds.bot.spec import Bot
+from reconciler.kinds.person import Person
 from reconciler.kinds.subject import SubjectSpec
 from reconciler.model.change import Change
 from reconciler.model.manifest import Finding, Manifest, SubjectRef, Tree, placed
@@ -127,12 +128,11 @@ def _state(desired: Fields | None, there: Resource | None, *, seen: bool) -> Sta
 def _because(address: Address, own: Sequence[Manifest]) -> Iterator[Finding]:
     """The lines of the manifest that ask for it."""
     for manifest in own:
-        spec, told = manifest.spec, False
+        spec = manifest.spec
         credentials = spec.credentials if isinstance(spec, SubjectSpec) else ()
-        for index, release in enumerate(spec.releases if isinstance(spec, Bot) else ()):
-            if isinstance(spec, Bot) and address == f"vault.login/{manifest.ref}/{spec.login(release)}":
-                yield _asking(manifest, f"release {release.version}", "spec", "releases", index)
-                told = True
+        by_token = list(_by_token(address, manifest))
+        yield from by_token
+        told = bool(by_token)
         for index, one in enumerate(credentials):
             fetches = bool(one.key.runtime) and address.startswith("ca.issuer/")
             if fetches or (address.count("/") in (3, 4) and credential_of(address) == one.name):
@@ -145,6 +145,17 @@ def _because(address: Address, own: Sequence[Manifest]) -> Iterator[Finding]:
                 told = True
         if not told:
             yield _asking(manifest, f"{manifest.kind} {manifest.name}")
+
+
+def _by_token(address: Address, manifest: Manifest) -> Iterator[Finding]:
+    """What asks for a login by an issuer's token."""
+    spec = manifest.spec
+    for index, release in enumerate(spec.releases if isinstance(spec, Bot) else ()):
+        if isinstance(spec, Bot) and address == f"vault.login/{manifest.ref}/{spec.login(release)}":
+            yield _asking(manifest, f"release {release.version}", "spec", "releases", index)
+    sign_in = spec.sign_in if isinstance(spec, Person) else None
+    if sign_in is not None and isinstance(spec, Person) and address.endswith(f"/{sign_in.login}"):
+        yield _asking(manifest, f"sign-in at {sign_in.provider}, MFA tier {spec.tier}", "spec", "signIn")
 
 
 def _holders(ref: SubjectRef, manifests: Sequence[Manifest]) -> Iterator[Finding]:

@@ -8,7 +8,7 @@ from reconciler.model.manifest import SubjectRef
 from reconciler.model.resource import Resource
 
 _WORKLOAD, _SIGN_IN = "workload ", "sign-in "  # no SPKI has a space
-_PEOPLE = ("staff", "trader")
+PEOPLE = ("staff", "trader")
 _JWT = "-jwt-"  # before the issuer's name, in the name of its login mount
 
 
@@ -46,5 +46,5 @@ def told_by(mark: str) -> str:
 
 
 def _token(subject: SubjectRef | None, mount: str, sub: str) -> str:
-    person = subject is not None and subject.kind in _PEOPLE
+    person = subject is not None and subject.kind in PEOPLE
     return f"{_SIGN_IN if person else _WORKLOAD}{mount.rpartition(_JWT)[2]}:{sub}".lower()

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from reconciler.diff.compare import differing
+from reconciler.diff.identity import PEOPLE
 from reconciler.model.change import Change, Phase
 from reconciler.model.login import rebound
 from reconciler.model.manifest import SubjectRef
@@ -46,7 +47,7 @@ def converge_login(
         names = ", ".join(who)
         why = f"it lets in somebody else than it should ({names}): deleted, and made again as a grant"
         yield Change(desired.address, subject, "delete", "contain", why, before=before, actual=actual)
-        yield _create(made, _again(names, before, changed))
+        yield _create(made, _again(subject, names, before, changed))
     elif changed:
         shorter = all(n in HARMLESS_IF_SHORTER and (before[n] or 0) < changed[n] for n in changed)
         phase: Phase = "grant" if shorter else "contain"
@@ -58,9 +59,11 @@ def _create(made: Resource, why: str) -> Change:
     return Change(made.address, made.subject, "create", "grant", why, after=dict(made.fields), desired=made)
 
 
-def _again(names: str, before: Mapping[str, Any], changed: Mapping[str, Any]) -> str:
+def _again(subject: SubjectRef, names: str, before: Mapping[str, Any], changed: Mapping[str, Any]) -> str:
     """An approval names no digest, so nobody but the reviewer can tell whether it is of this one."""
     why = f"in the place of the one that is deleted ({names})"
-    if before.get("bound_claims") and changed.get("bound_claims"):
+    if subject.kind in PEOPLE and "bound_claims" in changed:
+        why += "; another acr or amr is asked for: whoever signed in with the old one must sign in again"
+    elif before.get("bound_claims") and changed.get("bound_claims"):
         why += "; another digest or environment stood there: see that the approval is of this one"
     return why

@@ -48,6 +48,8 @@ def test_an_id_token_with_the_tiers_acr_logs_in_and_may_what_the_roles_allow(ann
     about = anna.call("GET", "auth/token/lookup-self").status
     assert about == 403  # no default policy
     assert anna.firm.plan()["changes"] == []
+    shown = anna.firm.idac("show", "trader/anna", code=0).out
+    assert "because of sign-in at corp, MFA tier strong" in shown
 
 
 NOW = int(time.time())
@@ -116,6 +118,8 @@ def test_another_acr_ends_who_came_in_by_the_old_one_and_is_a_grant(house: Firm,
         ("contain", "revoke", "vault.token/trader/dora/corp.sign-in"),
         ("grant", "create", login),
     ]
+    (why,) = [c["reason"] for c in house.plan()["changes"] if c["phase"] == "grant"]
+    assert why.endswith("another acr or amr is asked for: whoever signed in with the old one must sign in again")
     house.idac("freeze", "--reason", "INC-3", code=0)
     house.apply(code=5)
     assert (dora.read(), dora.login(), replace(dora, acr="phrh").login()) == (403, 400, 400)
@@ -266,6 +270,18 @@ def test_a_sign_in_that_nothing_would_hold_to_a_tier_is_refused_and_takes_nothin
     house.trader("heidi", mfaTier=None, credentials=[])
     house.apply()
     assert heidi.login() == 400
+
+
+def test_a_slip_in_a_manifest_takes_no_sign_in_away(house: Firm, provider: WorkloadIssuer) -> None:
+    lena = hire(house, provider, "lena")
+    assert lena.login() == 200
+    file = house.root / "traders/lena.yaml"
+    good = file.read_text()
+    file.write_text(good.replace("desk:", "deks:"))
+    house.apply(code=None)
+    assert (lena.read(), lena.login()) == (200, 200)
+    file.write_text(good)
+    assert house.plan()["changes"] == []
 
 
 def test_the_plan_says_which_logins_a_tier_of_the_provider_holds_and_which_not(house: Firm, anna: Person) -> None:

@@ -83,6 +83,18 @@ def test_nothing_is_given_while_it_is_not_proved(house: Firm, provider: Workload
     house.apply()
 
 
+def test_a_role_that_a_killed_run_left_of_the_probe_is_taken_away(house: Firm, provider: WorkloadIssuer) -> None:
+    admin = house.admin
+    path = f"auth/{house.estate.mounts.workload('corp')}/role/idac-probe.strong"
+    admin.ok("POST", path, {"role_type": "jwt", "user_claim": "sub", "bound_subject": "00uTest"})
+    addresses = [(c["phase"], c["action"], c["address"]) for c in house.plan()["changes"]]
+    assert addresses == [("contain", "delete", "vault.login/unknown/jwt/corp/idac-probe.strong")]
+    house.apply()
+    assert admin.read(path).status == 404
+    admin.close()
+    assert house.plan()["changes"] == []
+
+
 def test_a_token_that_is_nowhere_proves_nothing_and_stops_no_containment(
     house: Firm, provider: WorkloadIssuer
 ) -> None:

@@ -190,6 +190,7 @@ FOR_ALL: list[Attack] = [
     ("POST", "{corp}/config", {"jwks_url": "https://127.0.0.1:1", "bound_issuer": "x"}),
     ("POST", "{corp}/cel/role/trader.jdoe", {"cel_program": {"expression": "true"}}),
     ("POST", "{corp}/role/x", PERSON),
+    ("POST", "{corp}/role/idac-probe.strong", PERSON),
     ("POST", "{corp}/role/bot.mm.corp.sign-in", PERSON),
     ("POST", "{corp}/role/device.ws.corp.sign-in", PERSON),
     ("POST", "{jwt}/role/staff.jdoe.spire.sign-in", WORKLOAD),
