@@ -272,6 +272,22 @@ def test_a_sign_in_that_nothing_would_hold_to_a_tier_is_refused_and_takes_nothin
     assert heidi.login() == 400
 
 
+def test_whoever_has_another_name_signs_in_by_that_name_and_by_the_old_one_no_more(
+    house: Firm, provider: WorkloadIssuer
+) -> None:
+    before = hire(house, provider, "mia-old")
+    assert before.login() == 200
+    house.leave("mia-old")
+    sign_in = {"provider": "corp", "subject": before.sub}
+    metadata = {"previously": ["mia-old"]}
+    house.trader("mia-new", mfaTier="strong", signIn=sign_in, credentials=[], metadata=metadata, personId="E-mia")
+    house.apply(code=None)
+    house.apply()
+    after = replace(before, name="mia-new")
+    assert (before.login(), after.login(), after.read()) == (400, 200, 200)
+    assert house.plan()["changes"] == []
+
+
 def test_a_slip_in_a_manifest_takes_no_sign_in_away(house: Firm, provider: WorkloadIssuer) -> None:
     lena = hire(house, provider, "lena")
     assert lena.login() == 200

@@ -14,7 +14,10 @@ from reconciler.providers.vault.policies import grant_document
 from reconciler.providers.vault.resources import document, token_login
 from reconciler.providers.vault.runners import POLICIES
 from reconciler.x509 import new_key_and_csr
+from tests.keys import TOKENS
 from tests.openbao import Raw, Server, log_in
+from tests.signing_in import estate_spec
+from tests.workloads import WorkloadIssuer
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,13 @@ class Field:
     def close(self) -> None:
         for raw in (self.admin, *self.logins.values()):
             raw.close()
+
+
+def spec() -> dict[str, Any]:
+    """What the estate under attack must name: an HSM token, an issuer of workloads, a provider of people."""
+    bots, people = WorkloadIssuer().spec, estate_spec()
+    keys = {**bots.pop("issuer_keys"), **people.pop("issuer_keys")}
+    return {"hsmTokens": TOKENS, "issuer_keys": keys, **bots, **people}
 
 
 def field(server: Server, estate: Estate) -> Field:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from reconciler.providers.vault.resources import PINNED_LOGIN, TARGETS
-from tests.integration.attack import Field, field, picture
+from tests.integration.attack import Field, field, picture, spec
 from tests.integration.attacks import (
     ALIAS,
     BOT_ALIAS,
@@ -38,10 +38,7 @@ from tests.integration.attacks import (
     WORKLOAD,
     Attack,
 )
-from tests.keys import TOKENS
 from tests.openbao import fresh_estate, start_server
-from tests.signing_in import estate_spec as sign_in_spec
-from tests.workloads import WorkloadIssuer
 
 pytestmark = pytest.mark.openbao
 
@@ -51,9 +48,7 @@ def attacked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Field]:
     """A server of its own, of which pictures are soon taken."""
     root = tmp_path_factory.mktemp("escapes")
     server = start_server(root)
-    bots, people = WorkloadIssuer().spec, sign_in_spec()
-    keys = {**bots.pop("issuer_keys"), **people.pop("issuer_keys")}
-    made = field(server, fresh_estate(server, root, hsmTokens=TOKENS, issuer_keys=keys, **bots, **people))
+    made = field(server, fresh_estate(server, root, **spec()))
     yield made
     made.close()
     server.stop()

@@ -8,10 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.integration.attack import Field, field, picture
-from tests.keys import TOKENS
+from tests.integration.attack import Field, field, picture, spec
 from tests.openbao import Raw, fresh_estate, start_server
-from tests.workloads import WorkloadIssuer
 
 pytestmark = pytest.mark.openbao
 
@@ -32,7 +30,7 @@ def attacked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Field]:
     """A server of its own: some of its open doors (sys/unseal, sys/generate-root) are knocked at."""
     root = tmp_path_factory.mktemp("planner")
     server = start_server(root)
-    made = field(server, fresh_estate(server, root, hsmTokens=TOKENS, **WorkloadIssuer().spec))
+    made = field(server, fresh_estate(server, root, **spec()))
     yield made
     made.close()
     server.stop()
@@ -50,7 +48,7 @@ def fill(path: str, made: Field) -> Iterator[str]:
         yield path
         return
     own = (f"{made.estate.prefix}grant", f"{made.estate.prefix}trader.jdoe")
-    named = ("mtls", "idac-probe", "bot.mm.spire.1-0", "idac", *own)
+    named = ("mtls", "idac-probe", "bot.mm.spire.1-0", "trader.jdoe.corp.sign-in", "idac", *own)
     values = FILLERS.get(found[1], (made.names["jdoe"],) if found[1].endswith("id") else named)
     for value in values:
         yield from fill(path.replace(found[0], value, 1), made)
