@@ -134,7 +134,8 @@ class Transport:
         """Once, however many requests wait."""
         if not self._told.is_set():
             self._told.set()
-            self._waiting(f"waiting for {self.pool.address}: {why}")
+            address = self.pool.address
+            self._waiting(f"waiting for {address}: {why.removeprefix(address).lstrip()}")
 
     def _workers(self) -> ThreadPoolExecutor:
         with self._lock:
