@@ -92,13 +92,19 @@ def subject_of(name: str) -> str:
     return f"00u1{name.title().replace('-', '_')}X7"
 
 
-def hire(firm: Firm, provider: WorkloadIssuer, name: str, **spec: Any) -> Person:
-    """Write the manifest of a trader who signs in, and apply it."""
+def write(firm: Firm, provider: WorkloadIssuer, name: str, **spec: Any) -> Person:
+    """Write the manifest of a trader who signs in."""
     sub = subject_of(name)
     made = {"mfaTier": "strong", "signIn": {"provider": "corp", "subject": sub}, "credentials": [], **spec}
     firm.trader(name, **made)
-    firm.apply()
     return Person(firm, provider, name, sub)
+
+
+def hire(firm: Firm, provider: WorkloadIssuer, name: str, **spec: Any) -> Person:
+    """The same, applied."""
+    made = write(firm, provider, name, **spec)
+    firm.apply()
+    return made
 
 
 def connect(firm: Firm, provider: WorkloadIssuer, **spec: Any) -> None:

@@ -22,10 +22,30 @@ from tests.signing_in import (
     hire,
     subject_of,
     tier,
+    write,
 )
 from tests.workloads import WorkloadIssuer
 
 pytestmark = pytest.mark.openbao
+
+PEOPLE = (
+    "anna",
+    "bob",
+    "emil",
+    "rogue",
+    "lent-stranger",
+    "lent-subject",
+    "gina",
+    "hana",
+    "heidi",
+    "lena",
+    "mia-old",
+)
+LEAVING: dict[str, Any] = {
+    "deleted": None,
+    "left": {"start": "2024-02-01", "status": "left"},
+    "suspended": {"start": "2024-02-01", "status": "suspended"},
+}
 
 
 @pytest.fixture(scope="module")
@@ -35,12 +55,23 @@ def provider() -> WorkloadIssuer:
 
 @pytest.fixture(scope="module")
 def house(openbao: Server, tmp_path_factory: pytest.TempPathFactory, provider: WorkloadIssuer) -> Firm:
-    return firm_with_sign_in(openbao, tmp_path_factory.mktemp("people"), provider)
+    firm = firm_with_sign_in(openbao, tmp_path_factory.mktemp("people"), provider)
+    for name in PEOPLE:
+        write(firm, provider, name)
+    for how in LEAVING:
+        write(firm, provider, f"gone-{how}", credentials=["mtls"])
+    firm.apply()
+    return firm
+
+
+def known(house: Firm, provider: WorkloadIssuer, name: str) -> Person:
+    """Somebody whom the firm has from the beginning, and whom one test alone is about."""
+    return Person(house, provider, name, subject_of(name))
 
 
 @pytest.fixture(scope="module")
 def anna(house: Firm, provider: WorkloadIssuer) -> Person:
-    return hire(house, provider, "anna")
+    return known(house, provider, "anna")
 
 
 def test_an_id_token_with_the_tiers_acr_logs_in_and_may_what_the_roles_allow(anna: Person) -> None:
@@ -88,7 +119,7 @@ def test_an_id_token_of_another_key_is_refused(anna: Person) -> None:
 def test_nobody_logs_in_as_somebody_else_or_without_naming_a_role(
     house: Firm, anna: Person, provider: WorkloadIssuer
 ) -> None:
-    bob = hire(house, provider, "bob")
+    bob = known(house, provider, "bob")
     assert bob.login(role=anna.role) == 400
     assert bob.login(role="none") == 400
     assert bob.login() == 200
@@ -129,18 +160,11 @@ def test_another_acr_ends_who_came_in_by_the_old_one_and_is_a_grant(house: Firm,
     assert house.plan()["changes"] == []
 
 
-LEAVING: dict[str, Any] = {
-    "deleted": None,
-    "left": {"start": "2024-02-01", "status": "left"},
-    "suspended": {"start": "2024-02-01", "status": "suspended"},
-}
-
-
 @pytest.mark.parametrize("how", LEAVING)
 def test_after_containment_login_and_token_are_dead_within_the_run(
     house: Firm, provider: WorkloadIssuer, how: str
 ) -> None:
-    gone = hire(house, provider, f"gone-{how}", credentials=["mtls"])
+    gone = known(house, provider, f"gone-{how}")
     card = house.holder(gone.name)
     assert (gone.login(), card.login(), gone.read(), card.read()) == (200, 200, 200, 200)
     if LEAVING[how] is None:
@@ -161,7 +185,7 @@ def test_after_containment_login_and_token_are_dead_within_the_run(
 def test_a_person_is_contained_at_once_without_a_manifest_and_comes_back_when_released(
     house: Firm, provider: WorkloadIssuer
 ) -> None:
-    emil = hire(house, provider, "emil")
+    emil = known(house, provider, "emil")
     assert emil.login() == 200
     old = replace(emil)
     for _ in range(2):  # told again it proves again
@@ -174,7 +198,7 @@ def test_a_person_is_contained_at_once_without_a_manifest_and_comes_back_when_re
 
 
 def test_a_hold_follows_the_sign_in_to_another_name_and_personid(house: Firm, provider: WorkloadIssuer) -> None:
-    rogue = hire(house, provider, "rogue")
+    rogue = known(house, provider, "rogue")
     house.idac("contain", "trader/rogue", "--reason", "INC-5", code=0)
     house.leave("rogue")
     honest = replace(rogue, name="honest")
@@ -191,7 +215,7 @@ def test_a_hold_follows_the_sign_in_to_another_name_and_personid(house: Firm, pr
 def test_containing_somebody_finds_their_alias_wherever_somebody_moved_it(
     house: Firm, provider: WorkloadIssuer, holder: str
 ) -> None:
-    lent = hire(house, provider, f"lent-{holder.rsplit(maxsplit=1)[-1]}")
+    lent = known(house, provider, f"lent-{holder.rsplit(maxsplit=1)[-1]}")
     there = house.admin
     there.ok("POST", "sys/policies/acl/elsewhere", {"policy": 'path "desk/*" { capabilities = ["read"] }'})
     if holder == "a stranger":
@@ -224,7 +248,7 @@ def test_somebody_who_signs_in_no_more_loses_that_login_alone(house: Firm, provi
 def test_a_sign_in_that_somebody_took_away_by_hand_is_told_and_made_again(
     house: Firm, provider: WorkloadIssuer
 ) -> None:
-    hana = hire(house, provider, "hana")
+    hana = known(house, provider, "hana")
     assert not [f for f in house.plan()["findings"] if f["code"] == "H02"]
     admin = house.admin
     admin.ok("DELETE", f"auth/{house.estate.mounts.workload('corp')}/role/{hana.role}")
@@ -236,7 +260,7 @@ def test_a_sign_in_that_somebody_took_away_by_hand_is_told_and_made_again(
 
 
 def test_another_sub_is_another_login_and_the_old_ones_token_ends(house: Firm, provider: WorkloadIssuer) -> None:
-    gina = hire(house, provider, "gina")
+    gina = known(house, provider, "gina")
     assert gina.login() == 200
     house.change("gina", signIn={"provider": "corp", "subject": "00uNew"})
     house.apply()
@@ -275,7 +299,7 @@ def test_a_sign_in_that_nothing_would_hold_to_a_tier_is_refused_and_takes_nothin
 def test_whoever_has_another_name_signs_in_by_that_name_and_by_the_old_one_no_more(
     house: Firm, provider: WorkloadIssuer
 ) -> None:
-    before = hire(house, provider, "mia-old")
+    before = known(house, provider, "mia-old")
     assert before.login() == 200
     house.leave("mia-old")
     sign_in = {"provider": "corp", "subject": before.sub}
@@ -289,7 +313,7 @@ def test_whoever_has_another_name_signs_in_by_that_name_and_by_the_old_one_no_mo
 
 
 def test_a_slip_in_a_manifest_takes_no_sign_in_away(house: Firm, provider: WorkloadIssuer) -> None:
-    lena = hire(house, provider, "lena")
+    lena = known(house, provider, "lena")
     assert lena.login() == 200
     file = house.root / "traders/lena.yaml"
     good = file.read_text()
