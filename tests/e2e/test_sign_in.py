@@ -376,8 +376,12 @@ def test_a_tier_of_the_provider_and_of_vault_asks_for_the_acr_and_for_the_code(
     openbao: Server, tmp_path: Path, provider: WorkloadIssuer
 ) -> None:
     firm = firm_with_sign_in(openbao, tmp_path, provider)
-    tier(firm, "both", methods=["totp"], acr="otp", enforcedBy=["vault", "idp"])
-    kim = replace(hire(firm, provider, "kim", mfaTier="both"), acr="otp")
+    tier(firm, "both", methods=["totp"], enforcedBy=["vault", "idp"])
+    kim = hire(firm, provider, "kim")
+    assert (kim.login(), kim.read()) == (200, 200)
+    firm.change("kim", mfaTier="both")  # the same acr: the login stands, and whoever came in without a code goes
+    firm.apply()
+    assert kim.read() == 403
     assert (kim.login(acr="pwd"), kim.asked) == (400, {})
     assert kim.login() == 200
     assert not kim.token and kim.asked  # a code is asked for, in the place of a token

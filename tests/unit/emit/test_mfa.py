@@ -52,6 +52,13 @@ def test_what_idac_cannot_enforce_is_all_there_for_whoever_must(root: Path) -> N
     }
 
 
+def test_the_identity_provider_is_told_what_its_tokens_must_say_and_of_whom(root: Path) -> None:
+    passkey = documents(root)["passkey"]
+    assert (passkey["acr"], passkey["amr"]) == ("phr", ["hwk", "pop"])
+    assert [s["signIn"] for s in passkey["subjects"]] == [{"provider": "corp", "subject": "00uCora"}]
+    assert {s["signIn"] for s in documents(root)["otp"]["subjects"]} == {None}
+
+
 def test_every_document_fits_the_published_schema(root: Path) -> None:
     for document in documents(root).values():
         assert list(faults(json.loads(json.dumps(document)), SCHEMA)) == []
