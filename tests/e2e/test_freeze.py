@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.e2e.test_emergencies import Ward
 from tests.firm import ROLE, Firm
 from tests.openbao import Server, log_in
 from tests.weather import weather
 
+pytestmark = pytest.mark.counted
 WHY = ("--reason", "INC-9: who signs these?")
 
 

@@ -16,7 +16,7 @@ from tests.firm import Firm
 from tests.openbao import Raw, a_desk
 from tests.openbao import log_in as vault_log_in
 
-pytestmark = pytest.mark.openbao
+pytestmark = [pytest.mark.openbao, pytest.mark.counted]
 
 
 @pytest.fixture

@@ -5,7 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.firm import Firm
+
+pytestmark = pytest.mark.counted
 
 
 def hold_anna(firm: Firm) -> None:
