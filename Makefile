@@ -23,7 +23,7 @@ system-packages:
 	@.ci/system-packages
 
 test: setup system-packages
-	PATH="$(CURDIR)/$(BIN):$$PATH" .ci/test -n $(JOBS) --dist loadgroup --no-loadscope-reorder
+	PATH="$(CURDIR)/$(BIN):$$PATH" .ci/test -n $(JOBS)
 
 check: setup
 	$(BIN)/ruff check .

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import coverage
 import pytest
 from hypothesis import HealthCheck, settings
 
 from reconciler.model.estate import Estate
+from tests.dealing import Dealer, turn
 from tests.firm import Firm, found
 from tests.openbao import Raw, Server, Servers, fresh_estate
 
@@ -25,32 +27,15 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.pop("COVERAGE_PROCESS_CONFIG", None)  # workers are traced; the processes that tests start are not
 
 
-@pytest.hookimpl(tryfirst=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Dealer:
+    """See `tests.dealing`."""
+    config.option.loadscopereorder = False
+    return Dealer(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Deal for `--dist loadgroup`: what shares an estate goes to one worker, and what takes long goes first.
-
-    A suite ends when its last test does, and an estate that every worker makes anew takes as long as many tests.
-    """
-    for item in items:
-        if shared := _shared(item):
-            item.add_marker(pytest.mark.xdist_group(f"{item.path.stem}{shared}"))
-    items.sort(key=_turn)
-
-
-def _shared(item: pytest.Item) -> str:
-    """What a test shares with others of its module: nothing (empty), or everything under this word."""
-    assert isinstance(item, pytest.Function)
-    if item.path.is_relative_to(TESTS / "unit"):
-        return "" if item.get_closest_marker("long") else " "
-    made = [one[-1] for one in item._fixtureinfo.name2fixturedefs.values()]
-    wide = {one.argname for one in made if one.scope in ("module", "package") and one.argname != "openbao"}
-    variant = item.callspec.params.get("stage", "") if "stage" in wide else ""
-    return f" {variant}" if wide else ""
-
-
-def _turn(item: pytest.Item) -> int:
-    """Long tests, then those with estates to share, then all others; in order otherwise."""
-    return 0 if item.get_closest_marker("long") else 1 if item.get_closest_marker("xdist_group") else 2
+    """In the order in which they are dealt; a suite ends when its last test does."""
+    items.sort(key=turn)
 
 
 @pytest.fixture(autouse=True)
@@ -71,16 +56,23 @@ def untraced(request: pytest.FixtureRequest) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
-    """The worker's servers, all of which run until its last test is over."""
-    started = Servers(lambda: tmp_path_factory.mktemp("openbao"))
-    yield started
-    started.stop()
+    """The worker's servers, one at a time."""
+    mine = Servers(lambda: tmp_path_factory.mktemp("openbao"))
+    yield mine
+    mine.stop()
+
+
+@pytest.fixture
+def openbao(servers: Servers) -> Server:
+    """A real OpenBao on raft; shared with other tests, so use an estate of your own."""
+    return servers.roomy()
 
 
 @pytest.fixture(scope="module")
-def openbao(servers: Servers) -> Server:
-    """A real OpenBao on raft; shared with other modules, so use an estate of your own."""
-    return servers.roomy()
+def shared_openbao(servers: Servers) -> Iterator[Server]:
+    """The same for what a whole module shares: until it is over, `openbao` is this one too."""
+    with servers.kept() as server:
+        yield server
 
 
 @pytest.fixture

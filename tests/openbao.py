@@ -7,7 +7,7 @@ import itertools
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
@@ -173,26 +173,37 @@ def start_server(directory: Path, storage: str = "raft") -> Server:
 
 @dataclass(slots=True)
 class Servers:
-    """Servers for many estates: each estate leaves mounts behind, and a server with a thousand of them is slow."""
+    """One server after another: estates leave mounts, policies and tokens behind, which every plan lists."""
 
     place: Callable[[], Path]
-    started: list[Server] = field(default_factory=list)
-    ROOM: ClassVar[int] = 150  # mounts, of some twenty estates
+    _server: Server | None = None
+    _guests: int = 0
+    _kept: int = 0
+    ROOM: ClassVar[int] = 10  # tests
 
     def roomy(self) -> Server:
-        """The newest server, or a new one when that is full."""
-        if not self.started or _mounts(self.started[-1]) > self.ROOM:
-            self.started.append(start_server(self.place()))
-        return self.started[-1]
+        """The running server, or a new one in its place when that had its share of tests and nobody keeps it."""
+        if self._server is not None and self._guests >= self.ROOM and not self._kept:
+            self.stop()
+        if self._server is None:
+            self._server, self._guests = start_server(self.place()), 0
+        self._guests += 1
+        return self._server
+
+    @contextlib.contextmanager
+    def kept(self) -> Iterator[Server]:
+        """A server that stays until this is over."""
+        server = self.roomy()
+        self._kept += 1
+        try:
+            yield server
+        finally:
+            self._kept -= 1
 
     def stop(self) -> None:
-        while self.started:
-            self.started.pop().stop()
-
-
-def _mounts(server: Server) -> int:
-    with contextlib.closing(server.raw()) as admin:
-        return sum(len(admin.ok("GET", path).data) for path in ("sys/mounts", "sys/auth"))
+        if self._server is not None:
+            self._server.stop()
+            self._server = None
 
 
 def a_desk(admin: Raw) -> None:

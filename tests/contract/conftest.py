@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 
 import pytest
@@ -35,13 +36,13 @@ def stage(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         yield Stage(InMemory(make_estate(home, "model", hsmTokens=TOKENS, **WorkloadIssuer().spec)))
         return
     servers: Servers = request.getfixturevalue("servers")
-    server = servers.roomy()
-    if request.param == "vault":
-        with weather(server, AsVault) as relay, a_world(server, home, relay.address) as world:
-            yield Stage(OnServer(world, samples=3))
-        return
-    with a_world(server, home) as world:
-        yield Stage(OnServer(world))
+    with contextlib.ExitStack() as held:
+        server = held.enter_context(servers.kept())
+        if request.param == "vault":
+            relay = held.enter_context(weather(server, AsVault))
+            yield Stage(OnServer(held.enter_context(a_world(server, home, relay.address)), samples=3))
+        else:
+            yield Stage(OnServer(held.enter_context(a_world(server, home))))
 
 
 @pytest.fixture(params=PROVIDERS)

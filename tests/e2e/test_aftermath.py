@@ -17,15 +17,15 @@ NAMES = ("noted", "roleless", "narrowed", "invalid", "slipped")
 
 
 @pytest.fixture(scope="module")
-def firm_after(openbao: Server, tmp_path_factory: pytest.TempPathFactory) -> tuple[Ward, Any]:
+def firm_after(shared_openbao: Server, tmp_path_factory: pytest.TempPathFactory) -> tuple[Ward, Any]:
     """Everybody at work; then a thief's notes with an emergency after them, and faults in manifests."""
-    firm = found(openbao, tmp_path_factory.mktemp("aftermath"), removals={"absolute": 99, "percent": 100})
+    firm = found(shared_openbao, tmp_path_factory.mktemp("aftermath"), removals={"absolute": 99, "percent": 100})
     ward = Ward(firm)
     for name in NAMES:
         firm.trader(name)
     firm.apply()
     ward.holders = {name: firm.holder(name) for name in NAMES}
-    contain, kv = log_in(openbao, firm.estate, "contain"), firm.estate.mounts.kv
+    contain, kv = log_in(shared_openbao, firm.estate, "contain"), firm.estate.mounts.kv
     note = ward.holders["noted"].certificate.serial.replace(":", "-")
     said = {"subject": "trader/noted", "reason": "ours, honestly", "run": "x"}
     contain.ok("POST", f"{kv}/data/revocations/{note}", {"data": said})

@@ -21,8 +21,8 @@ def issuer() -> WorkloadIssuer:
 
 
 @pytest.fixture(scope="module")
-def house(openbao: Server, tmp_path_factory: pytest.TempPathFactory, issuer: WorkloadIssuer) -> Firm:
-    return firm_of_bots(openbao, tmp_path_factory.mktemp("escapes"), issuer)
+def house(shared_openbao: Server, tmp_path_factory: pytest.TempPathFactory, issuer: WorkloadIssuer) -> Firm:
+    return firm_of_bots(shared_openbao, tmp_path_factory.mktemp("escapes"), issuer)
 
 
 def test_in_a_frozen_estate_no_other_image_logs_in_and_the_old_ones_session_ends(

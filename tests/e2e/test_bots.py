@@ -29,9 +29,9 @@ def issuer() -> WorkloadIssuer:
 
 
 @pytest.fixture(scope="module")
-def house(openbao: Server, tmp_path_factory: pytest.TempPathFactory, issuer: WorkloadIssuer) -> Firm:
+def house(shared_openbao: Server, tmp_path_factory: pytest.TempPathFactory, issuer: WorkloadIssuer) -> Firm:
     """A firm with a workload issuer and a risk officer; every test brings bots of its own."""
-    return firm_of_bots(openbao, tmp_path_factory.mktemp("bots"), issuer)
+    return firm_of_bots(shared_openbao, tmp_path_factory.mktemp("bots"), issuer)
 
 
 def hire(firm: Firm, issuer: WorkloadIssuer, name: str, **spec: Any) -> Workload:

@@ -142,8 +142,8 @@ def populate(firm: Firm) -> None:
 
 
 @pytest.fixture(scope="module")
-def drifted(openbao: Server, tmp_path_factory: pytest.TempPathFactory) -> Drifted:
-    firm = keyed(openbao, tmp_path_factory.mktemp("drift"))
+def drifted(shared_openbao: Server, tmp_path_factory: pytest.TempPathFactory) -> Drifted:
+    firm = keyed(shared_openbao, tmp_path_factory.mktemp("drift"))
     tier(firm)
     (firm.root / "keys").mkdir()
     (firm.root / "keys/corp.json").write_text(json.dumps(corp().jwks))

@@ -185,9 +185,9 @@ CASES: dict[str, Case] = {
 
 
 @pytest.fixture(scope="module")
-def ward(openbao: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ward]:
+def ward(shared_openbao: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ward]:
     """Everybody joined and logged in; then all emergencies, a run, all second thoughts, and two more runs."""
-    firm = found(openbao, tmp_path_factory.mktemp("ward"), removals={"absolute": 99, "percent": 100})
+    firm = found(shared_openbao, tmp_path_factory.mktemp("ward"), removals={"absolute": 99, "percent": 100})
     made = Ward(firm)
     for name in (*CASES, "bystander"):
         firm.trader(name)

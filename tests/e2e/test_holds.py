@@ -66,8 +66,8 @@ class Held:
 
 
 @pytest.fixture(scope="module")
-def held(openbao: Server, tmp_path_factory: pytest.TempPathFactory) -> Held:
-    firm = found(openbao, tmp_path_factory.mktemp("holds"), removals={"absolute": 10, "percent": 100})
+def held(shared_openbao: Server, tmp_path_factory: pytest.TempPathFactory) -> Held:
+    firm = found(shared_openbao, tmp_path_factory.mktemp("holds"), removals={"absolute": 10, "percent": 100})
     for name in (*EMERGENCIES, "outsider"):
         firm.trader(name, credentials=("mtls", "second") if name == "revoked-one-of-two" else ("mtls",))
     firm.apply()

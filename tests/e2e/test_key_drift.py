@@ -77,8 +77,8 @@ class Aftermath:
 
 
 @pytest.fixture(scope="module")
-def aftermath(openbao: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aftermath]:
-    firm = keyed(openbao, tmp_path_factory.mktemp("keys"), policy=WIDE)
+def aftermath(shared_openbao: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aftermath]:
+    firm = keyed(shared_openbao, tmp_path_factory.mktemp("keys"), policy=WIDE)
     for way in WAYS:
         firm.trader(named(way), credentials=SIGNER)
     firm.apply()

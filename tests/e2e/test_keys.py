@@ -97,9 +97,9 @@ def test_a_suspended_holder_cannot_sign_returns_to_the_same_key_and_leaves_it_de
 
 
 @pytest.fixture(scope="module")
-def quick(openbao: Server, tmp_path_factory: pytest.TempPathFactory) -> Firm:
+def quick(shared_openbao: Server, tmp_path_factory: pytest.TempPathFactory) -> Firm:
     """A firm whose rules stand, so that a joiner takes few calls."""
-    made = keyed(openbao, tmp_path_factory.mktemp("quick"))
+    made = keyed(shared_openbao, tmp_path_factory.mktemp("quick"))
     made.trader("always", credentials=["signing"])
     made.apply()
     return made

@@ -54,8 +54,8 @@ def provider() -> WorkloadIssuer:
 
 
 @pytest.fixture(scope="module")
-def house(openbao: Server, tmp_path_factory: pytest.TempPathFactory, provider: WorkloadIssuer) -> Firm:
-    firm = firm_with_sign_in(openbao, tmp_path_factory.mktemp("people"), provider)
+def house(shared_openbao: Server, tmp_path_factory: pytest.TempPathFactory, provider: WorkloadIssuer) -> Firm:
+    firm = firm_with_sign_in(shared_openbao, tmp_path_factory.mktemp("people"), provider)
     for name in PEOPLE:
         write(firm, provider, name)
     for how in LEAVING:

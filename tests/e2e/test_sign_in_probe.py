@@ -24,8 +24,8 @@ def provider() -> WorkloadIssuer:
 
 
 @pytest.fixture(scope="module")
-def house(openbao: Server, tmp_path_factory: pytest.TempPathFactory, provider: WorkloadIssuer) -> Firm:
-    firm = firm_with_sign_in(openbao, tmp_path_factory.mktemp("probe"), provider)
+def house(shared_openbao: Server, tmp_path_factory: pytest.TempPathFactory, provider: WorkloadIssuer) -> Firm:
+    firm = firm_with_sign_in(shared_openbao, tmp_path_factory.mktemp("probe"), provider)
     connect(firm, provider, identityProviders=[configuration(probe={"env": "TEST_ACCOUNT"})])
     return firm
 

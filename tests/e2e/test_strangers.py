@@ -120,8 +120,8 @@ STRANGERS: dict[str, tuple[Callable[[Firm, Raw], None], str, tuple[str, str]]] =
 
 
 @pytest.fixture(scope="module")
-def strangers(openbao: Server, tmp_path_factory: pytest.TempPathFactory) -> Settled:
-    firm = found(openbao, tmp_path_factory.mktemp("strangers"), removals={"percent": 100})
+def strangers(shared_openbao: Server, tmp_path_factory: pytest.TempPathFactory) -> Settled:
+    firm = found(shared_openbao, tmp_path_factory.mktemp("strangers"), removals={"percent": 100})
     for name in ("anna", "bob", "carl"):
         firm.trader(name)
     firm.apply()
@@ -168,8 +168,8 @@ GONE: dict[str, tuple[str, str]] = {  # address -> what the plan does about it
 
 
 @pytest.fixture(scope="module")
-def gone(openbao: Server, tmp_path_factory: pytest.TempPathFactory) -> Settled:
-    firm = found(openbao, tmp_path_factory.mktemp("gone"), removals={"percent": 100})
+def gone(shared_openbao: Server, tmp_path_factory: pytest.TempPathFactory) -> Settled:
+    firm = found(shared_openbao, tmp_path_factory.mktemp("gone"), removals={"percent": 100})
     firm.manifest("Role", "gone", ROLE)
     firm.manifest("CertificateProfile", "gone", PROFILE)
     for name in ("login", "record", "leaver"):

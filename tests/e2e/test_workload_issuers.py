@@ -25,8 +25,8 @@ pytestmark = pytest.mark.openbao
 
 
 @pytest.fixture(scope="module")
-def founded(openbao: Server, tmp_path_factory: pytest.TempPathFactory) -> Firm:
-    firm = found(openbao, tmp_path_factory.mktemp("issuers"))
+def founded(shared_openbao: Server, tmp_path_factory: pytest.TempPathFactory) -> Firm:
+    firm = found(shared_openbao, tmp_path_factory.mktemp("issuers"))
     admin = firm.admin
     a_desk(admin)
     admin.close()

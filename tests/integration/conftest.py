@@ -19,8 +19,8 @@ NUMBERS = itertools.count(1)
 
 
 @pytest.fixture(scope="module")
-def relay(openbao: Server) -> Iterator[Weather]:
-    with weather(openbao) as made:
+def relay(shared_openbao: Server) -> Iterator[Weather]:
+    with weather(shared_openbao) as made:
         yield made
 
 

@@ -24,8 +24,8 @@ pytestmark = pytest.mark.openbao
 
 
 @pytest.fixture(scope="module")
-def shared(openbao: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with a_world(openbao, tmp_path_factory.mktemp("ca-certs")) as made:
+def shared(shared_openbao: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with a_world(shared_openbao, tmp_path_factory.mktemp("ca-certs")) as made:
         yield made
 
 

@@ -22,8 +22,8 @@ Prepare = Callable[[World, SubjectRef], None]
 
 
 @pytest.fixture(scope="module")
-def world(openbao: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with a_world(openbao, tmp_path_factory.mktemp("ca-crashes")) as made:
+def world(shared_openbao: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with a_world(shared_openbao, tmp_path_factory.mktemp("ca-crashes")) as made:
         made.settle()
         yield made
 

@@ -33,8 +33,8 @@ CHANGED: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 @pytest.fixture(scope="module")
-def world(openbao: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with a_world(openbao, tmp_path_factory.mktemp("ca-footing")) as made:
+def world(shared_openbao: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with a_world(shared_openbao, tmp_path_factory.mktemp("ca-footing")) as made:
         made.settle()
         yield made
 

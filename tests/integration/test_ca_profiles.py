@@ -18,8 +18,8 @@ pytestmark = pytest.mark.openbao
 
 
 @pytest.fixture(scope="module")
-def world(openbao: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with a_world(openbao, tmp_path_factory.mktemp("ca-profiles")) as made:
+def world(shared_openbao: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with a_world(shared_openbao, tmp_path_factory.mktemp("ca-profiles")) as made:
         made.settle()
         yield made
 

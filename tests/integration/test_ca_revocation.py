@@ -30,8 +30,8 @@ SYSTEMS = {"ca.crl", "ca.login", "ca.ocsp", "ca.delivery", "ca.probe"}
 
 
 @pytest.fixture(scope="module")
-def world(openbao: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with a_world(openbao, tmp_path_factory.mktemp("ca-revocation")) as made:
+def world(shared_openbao: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with a_world(shared_openbao, tmp_path_factory.mktemp("ca-revocation")) as made:
         made.settle()
         yield made
 

@@ -27,8 +27,8 @@ pytestmark = pytest.mark.openbao
 
 
 @pytest.fixture(scope="module")
-def world(openbao: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with a_world(openbao, tmp_path_factory.mktemp("hsm")) as made:
+def world(shared_openbao: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with a_world(shared_openbao, tmp_path_factory.mktemp("hsm")) as made:
         yield made
 
 

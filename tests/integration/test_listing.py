@@ -20,8 +20,8 @@ from tests.openbao import Server, fresh_estate
 
 
 @pytest.fixture(scope="module")
-def estate(openbao: Server, tmp_path_factory: pytest.TempPathFactory) -> Estate:
-    return fresh_estate(openbao, tmp_path_factory.mktemp("keys") / "estate")
+def estate(shared_openbao: Server, tmp_path_factory: pytest.TempPathFactory) -> Estate:
+    return fresh_estate(shared_openbao, tmp_path_factory.mktemp("keys") / "estate")
 
 
 @pytest.fixture

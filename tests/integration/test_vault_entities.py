@@ -21,8 +21,8 @@ from tests.openbao import Server
 
 
 @pytest.fixture(scope="module")
-def estate(openbao: Server, tmp_path_factory: pytest.TempPathFactory) -> Estate:
-    return with_roles(openbao, tmp_path_factory.mktemp("entities") / "estate")
+def estate(shared_openbao: Server, tmp_path_factory: pytest.TempPathFactory) -> Estate:
+    return with_roles(shared_openbao, tmp_path_factory.mktemp("entities") / "estate")
 
 
 def lie(desk: Desk, pattern: str, edit: Callable[[dict[str, Any]], object], **when: Any) -> None:

@@ -36,8 +36,8 @@ PLAN_ID = "7d4f9c1e-2b3a-4c5d-8e6f-0a1b2c3d4e5f"  # the same in every process th
 
 
 @pytest.fixture(scope="module")
-def home(openbao: Server, tmp_path_factory: pytest.TempPathFactory) -> Estate:
-    return fresh_estate(openbao, tmp_path_factory.mktemp("lock") / "estate")
+def home(shared_openbao: Server, tmp_path_factory: pytest.TempPathFactory) -> Estate:
+    return fresh_estate(shared_openbao, tmp_path_factory.mktemp("lock") / "estate")
 
 
 @pytest.fixture

@@ -33,8 +33,8 @@ KEY = ec.generate_private_key(ec.SECP256R1())
 
 
 @pytest.fixture(scope="module")
-def estate(openbao: Server, tmp_path_factory: pytest.TempPathFactory) -> Estate:
-    return fresh_estate(openbao, tmp_path_factory.mktemp("login") / "estate")
+def estate(shared_openbao: Server, tmp_path_factory: pytest.TempPathFactory) -> Estate:
+    return fresh_estate(shared_openbao, tmp_path_factory.mktemp("login") / "estate")
 
 
 @pytest.fixture
@@ -44,9 +44,9 @@ def sky(openbao: Server) -> Iterator[Weather]:
 
 
 @pytest.fixture(scope="module")
-def jwt_mount(openbao: Server, estate: Estate) -> str:
+def jwt_mount(shared_openbao: Server, estate: Estate) -> str:
     """A JWT login method that trusts one key, with a role for each identity and one that gives batch tokens."""
-    raw, mount = openbao.raw(), f"jwt-{estate.name}"
+    raw, mount = shared_openbao.raw(), f"jwt-{estate.name}"
     pem = KEY.public_key().public_bytes(
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
     )

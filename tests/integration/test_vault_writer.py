@@ -33,13 +33,13 @@ from tests.weather import Weather, weather
 
 
 @pytest.fixture(scope="module")
-def estate(openbao: Server, tmp_path_factory: pytest.TempPathFactory) -> Estate:
-    return with_roles(openbao, tmp_path_factory.mktemp("writer") / "estate")
+def estate(shared_openbao: Server, tmp_path_factory: pytest.TempPathFactory) -> Estate:
+    return with_roles(shared_openbao, tmp_path_factory.mktemp("writer") / "estate")
 
 
 @pytest.fixture(scope="module")
-def known(openbao: Server, estate: Estate) -> Known:
-    raw = openbao.raw()
+def known(shared_openbao: Server, estate: Estate) -> Known:
+    raw = shared_openbao.raw()
     pem = raw.ok("GET", f"{estate.mounts.pki}/cert/ca").data["certificate"]
     raw.close()
     return {"ca.authority": {"certificate": pem, "sha256": certificate_digest(pem)}}
@@ -365,8 +365,8 @@ def test_what_could_not_be_asked_is_not_proved(
 
 
 @pytest.fixture(scope="module")
-def contained_once(openbao: Server, estate: Estate, relay: Weather, logins: Logins, known: Known) -> Any:
-    raw = openbao.raw()
+def contained_once(shared_openbao: Server, estate: Estate, relay: Weather, logins: Logins, known: Known) -> Any:
+    raw = shared_openbao.raw()
     made = contained(Desk(estate, raw, relay, logins, SubjectRef("trader", "once")), known)
     raw.close()
     return made
