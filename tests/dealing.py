@@ -1,7 +1,7 @@
 """Which worker runs which test: what shares an estate stays together, and what takes long goes first.
 
-An estate that every worker makes anew takes as long as many tests. (`--dist loadgroup` would do, but xdist 3.8 puts
-its groups where pytest 9 does not look for them.)
+An estate that every worker makes anew takes as long as many tests. (`--dist loadgroup` would do, but xdist 3.8
+puts its groups where pytest 9 does not look for them.)
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent
 SHARING = ("tests/unit/", "tests/integration/", "tests/contract/")
 
 
-class Dealer(LoadScopeScheduling):
+class Dealer(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
     """Hands out groups of tests, one after another, to whoever has little left to do."""
 
     def _split_scope(self, nodeid: str) -> str:
@@ -27,8 +27,8 @@ def group(nodeid: str) -> str:
     """Tests with the same answer run on the same worker."""
     module, _, test = nodeid.partition("::")
     if module.startswith("tests/contract/"):
-        name, _, variant = test.partition("[")
-        return f"{module} {next((t for t in ('server', 'vault-vault', 'memory') if t in variant), '')}"
+        targets = [target for target in ("server", "memory") if target in test.partition("[")[2]]
+        return f"{module} {targets or 'vault'}"
     return module if module.startswith(SHARING) or _shares(module) else nodeid
 
 

@@ -71,6 +71,7 @@ class Stage:
     wanted: dict[SubjectRef, list[Resource]] = field(default_factory=dict)
     rules: list[Resource] = field(default_factory=list)
     known: dict[Address, dict[str, Any]] = field(default_factory=dict)
+    looked_at: tuple[()] | tuple[SubjectRef, SubjectRef] = ()
 
     def __post_init__(self) -> None:
         estate = self.target.estate
@@ -116,6 +117,12 @@ class Stage:
         subject = self.joiner()
         self.run()
         return subject
+
+    def standing(self) -> tuple[SubjectRef, SubjectRef]:
+        """Two who have everything, for those who only look."""
+        if not self.looked_at:
+            self.looked_at = (self.settled(), self.settled())
+        return self.looked_at
 
     def leave(self, subject: SubjectRef) -> None:
         del self.wanted[subject]

@@ -12,12 +12,12 @@ from tests.contract.stage import Stage
 
 
 def test_reading_twice_gives_the_same(stage: Stage, name: str) -> None:
-    stage.settled()
+    stage.standing()
     assert stage.target.readers()[name].observe() == stage.target.readers()[name].observe()
 
 
 def test_reading_writes_nothing(stage: Stage, name: str) -> None:
-    stage.settled()
+    stage.standing()
     before = stage.target.writes()
     stage.target.readers()[name].observe()
     assert stage.target.writes() == before
@@ -27,7 +27,7 @@ def test_reading_writes_nothing(stage: Stage, name: str) -> None:
 def test_a_question_without_an_answer_is_an_error_and_never_a_smaller_estate(
     stage: Stage, name: str, error: type[TargetError]
 ) -> None:
-    stage.settled()
+    stage.standing()
     whole = stage.target.readers()[name].observe()
     questions = 0
     for reader in stage.target.deaf(name, error):
@@ -48,7 +48,7 @@ def test_a_question_without_an_answer_is_an_error_and_never_a_smaller_estate(
 
 
 def test_a_reader_names_its_own_resources_each_once(stage: Stage, name: str) -> None:
-    stage.settled()
+    stage.standing()
     reader = stage.target.readers()[name]
     addresses = [r.address for r in reader.observe().resources]
     assert reader.name.partition(".")[0] == name  # `hsm.trade`: each token is a system of its own
@@ -58,13 +58,13 @@ def test_a_reader_names_its_own_resources_each_once(stage: Stage, name: str) -> 
 
 
 def test_what_is_read_is_public_and_can_be_written_down(stage: Stage, name: str) -> None:
-    stage.settled()
+    stage.standing()
     for resource in stage.target.readers()[name].observe().resources:
         assert "PRIVATE KEY" not in json.dumps([dict(resource.fields), dict(resource.facts)])
 
 
 def test_of_one_subject_a_reader_sees_what_it_sees_of_it_among_all(stage: Stage, name: str) -> None:
-    subject, other = stage.settled(), stage.settled()
+    subject, other = stage.standing()
     reader = stage.target.readers()[name]
     whole, one = reader.observe(), reader.observe_subject(subject)
     assert [r for r in one.resources if r.subject == subject] == [
@@ -80,7 +80,7 @@ def test_of_one_subject_a_reader_sees_what_it_sees_of_it_among_all(stage: Stage,
 def test_of_one_subject_too_a_question_without_an_answer_is_an_error(
     stage: Stage, name: str, error: type[TargetError]
 ) -> None:
-    subject = stage.settled()
+    subject, _ = stage.standing()
     whole = stage.target.readers()[name].observe_subject(subject)
     for reader in stage.target.deaf(name, error):
         try:
