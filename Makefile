@@ -6,7 +6,7 @@ STAMP  := $(VENV)/.installed-$(shell cat requirements-dev.lock | sha256sum | cut
 # Three on two cores: much of a test is waiting for a server.
 JOBS   ?= 3
 
-.PHONY: setup demo test check bench soak lock system-packages clean
+.PHONY: setup demo test long check bench soak lock system-packages clean
 
 setup: $(STAMP)
 
@@ -23,7 +23,11 @@ system-packages:
 	@.ci/system-packages
 
 test: setup system-packages
-	PATH="$(CURDIR)/$(BIN):$$PATH" .ci/test -n $(JOBS)
+	PATH="$(CURDIR)/$(BIN):$$PATH" .ci/test quick -n $(JOBS)
+
+# What is killed at every call, tried against every path, or shown as a whole demo.
+long: setup system-packages
+	PATH="$(CURDIR)/$(BIN):$$PATH" .ci/test long -n $(JOBS)
 
 check: setup
 	$(BIN)/ruff check .

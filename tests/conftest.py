@@ -45,7 +45,7 @@ def untraced(request: pytest.FixtureRequest) -> Iterator[None]:
     Tracing makes such tests up to three times as long, and most run the same lines once more.
     """
     tracer = coverage.Coverage.current()
-    whole = request.path.is_relative_to(TESTS / "e2e") or request.node.get_closest_marker("long")
+    whole = request.path.is_relative_to(TESTS / "e2e")
     if tracer is None or not whole or request.node.get_closest_marker("counted"):
         yield
         return

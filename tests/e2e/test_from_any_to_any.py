@@ -113,16 +113,16 @@ def go(server: Server, first: AnyEstate, second: AnyEstate, order: int) -> None:
 @settings(max_examples=4, phases=DRAW)
 @given(first=estates(), second=estates(), order=st.integers(1, 30))
 def test_whatever_stood_before_an_apply_leaves_what_the_manifests_say(
-    openbao: Server, first: AnyEstate, second: AnyEstate, order: int
+    shared_openbao: Server, first: AnyEstate, second: AnyEstate, order: int
 ) -> None:
-    a_desk(openbao.raw())
-    go(openbao, first, second, order)
+    a_desk(shared_openbao.raw())
+    go(shared_openbao, first, second, order)
 
 
 @pytest.mark.soak
 @settings(settings.get_profile("soak"), max_examples=EXAMPLES, phases=DRAW)
 @given(first=estates(), second=estates(), order=st.integers(1, 30))
 def test_the_same_of_estates_that_nobody_chose(
-    openbao: Server, first: AnyEstate, second: AnyEstate, order: int
+    shared_openbao: Server, first: AnyEstate, second: AnyEstate, order: int
 ) -> None:
-    go(openbao, first, second, order)
+    go(shared_openbao, first, second, order)

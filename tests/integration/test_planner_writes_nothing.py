@@ -64,6 +64,7 @@ BODIES: tuple[dict[str, Any], ...] = (
 )  # fmt: skip
 
 
+@pytest.mark.long
 def test_no_write_of_the_openapi_succeeds_with_the_planners_token(attacked: Field) -> None:
     planner, nobody = attacked.logins["plan"], attacked.server.raw("")
     before = picture(attacked.admin)
@@ -99,6 +100,7 @@ def _type(method: str) -> str:
     return "application/merge-patch+json" if method == "patch" else "application/json"
 
 
+@pytest.mark.long
 def test_no_read_of_the_openapi_changes_anything_with_the_planners_token(attacked: Field) -> None:
     planner = attacked.logins["plan"]
     before = picture(attacked.admin)

@@ -51,13 +51,14 @@ class Status:
 class DevServer:
     """The trial server whose files are in `directory` (`.idac` beside `idac.yaml`).
 
-    Storage is raft; `inmem` forgets everything at `down` and is for tests.
+    Storage is raft; `inmem` forgets everything at `down` and is for tests, as is a server without an audit file.
     """
 
-    def __init__(self, directory: Path, *, storage: Storage = "raft") -> None:
+    def __init__(self, directory: Path, *, storage: Storage = "raft", audit: bool = True) -> None:
         self._root = directory.absolute()
         self._home = self._root / "openbao"
         self._storage = storage
+        self._audit = audit
 
     def up(self) -> ServerInfo:
         """Start, initialise and unseal, whichever is still to do. Calling it again changes nothing.
@@ -167,7 +168,7 @@ class DevServer:
             data.rename(self._home / f"data.unreadable-{time.time_ns()}")
         data.mkdir(mode=0o700, exist_ok=True)
         ports = process.free_ports(self._ports())
-        write_private(self._config, configuration(self._home, self._storage, *ports))
+        write_private(self._config, configuration(self._home, self._storage, self._audit, *ports))
 
     def _ports(self) -> tuple[int, ...]:
         try:

@@ -41,10 +41,10 @@ def _keep_out_of_git(directory: Path) -> None:
         write_private(ignored, "*\n")
 
 
-def configuration(home: Path, storage: Storage, port: int, cluster_port: int) -> dict[str, Any]:
-    """The server's configuration file: loopback, TLS, one raft node, a file audit device."""
+def configuration(home: Path, storage: Storage, audit: bool, port: int, cluster_port: int) -> dict[str, Any]:
+    """The server's configuration file: loopback, TLS, one raft node, a file audit device where asked for."""
     raft = {"path": str(home / "data"), "node_id": "idac-dev", "performance_multiplier": 1}
-    audit = {"file_path": str(home / "audit.log")}
+    written = {"file_path": str(home / "audit.log")}
     return {
         "disable_mlock": True,
         "ui": False,
@@ -64,5 +64,5 @@ def configuration(home: Path, storage: Storage, port: int, cluster_port: int) ->
         ],
         # Audit devices cannot be enabled through the API: they are declared here or nowhere. Without the
         # description the server's parser folds the nested objects into one key and refuses the file.
-        "audit": [{"file": {"file": {"description": "every request", "options": audit}}}],
+        "audit": [{"file": {"file": {"description": "every request", "options": written}}}] if audit else [],
     }
