@@ -44,7 +44,6 @@ def _keep_out_of_git(directory: Path) -> None:
 def configuration(home: Path, storage: Storage, audit: bool, port: int, cluster_port: int) -> dict[str, Any]:
     """The server's configuration file: loopback, TLS, one raft node, a file audit device where asked for."""
     raft = {"path": str(home / "data"), "node_id": "idac-dev", "performance_multiplier": 1}
-    written = {"file_path": str(home / "audit.log")}
     return {
         "disable_mlock": True,
         "ui": False,
@@ -62,7 +61,11 @@ def configuration(home: Path, storage: Storage, audit: bool, port: int, cluster_
                 }
             }
         ],
-        # Audit devices cannot be enabled through the API: they are declared here or nowhere. Without the
-        # description the server's parser folds the nested objects into one key and refuses the file.
-        "audit": [{"file": {"file": {"description": "every request", "options": written}}}] if audit else [],
-    }
+    } | (_audit(home) if audit else {})
+
+
+def _audit(home: Path) -> dict[str, Any]:
+    # Audit devices cannot be enabled through the API: they are declared here or nowhere. Without the description
+    # the server's parser folds the nested objects into one key and refuses the file.
+    options = {"file_path": str(home / "audit.log")}
+    return {"audit": [{"file": {"file": {"description": "every request", "options": options}}}]}
