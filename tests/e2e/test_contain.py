@@ -268,6 +268,7 @@ def test_a_key_in_a_token_that_idac_yaml_names_no_more_is_never_kept_quiet(
         assert "soft-deleted" in firm.admin.call("POST", Key(firm, name).signs, {"input": "eA=="}).errors
 
 
+@pytest.mark.long
 def test_killed_in_the_middle_it_is_told_again_and_converges(openbao: Server, tmp_path: Path) -> None:
     firm = found(openbao, tmp_path, removals={"absolute": 99, "percent": 100})
     ward = people(firm, *(f"k{at}" for at in range(1, 17, 5)))

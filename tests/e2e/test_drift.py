@@ -33,7 +33,7 @@ from tests.openbao import Server
 from tests.signing_in import configuration, corp, subject_of, tier
 from tests.workloads import WorkloadIssuer, bot, employ
 
-pytestmark = [pytest.mark.openbao, pytest.mark.counted]
+pytestmark = [pytest.mark.openbao, pytest.mark.long]
 
 CASES = [
     *ENTITY,

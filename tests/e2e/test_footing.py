@@ -60,6 +60,7 @@ WAYS = [*(widen_policy(s) for s in ("plan", "contain", "issue", "govern"))]
 WAYS += [empower_planner, loosen_probe, switch_off_revocation, let_deliveries_vanish]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("undermine", WAYS)
 def test_an_undermined_footing_is_seen_freezes_grants_and_is_mended_by_bootstrap(
     firm: Firm, undermine: Callable[[Firm], str]

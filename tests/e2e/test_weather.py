@@ -115,6 +115,7 @@ def test_a_failing_write_fails_its_subject_alone_and_the_next_run_mends_it(firm:
     assert firm.plan()["changes"] == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "path", ["entity/name", "certs/trader", "pki/revoke", "pki/crl/rotate", "kv/data/revocations"]
 )

@@ -220,6 +220,7 @@ def test_idac_contain_takes_a_bot_at_once_with_what_it_fetched(house: Firm) -> N
     assert (made.login(), made.read()) == (200, 200)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("text", [None, "oops", "[" * 60_000], ids=["missing", "garbled", "nested"])
 def test_a_key_set_that_is_lost_stops_no_emergency_and_bars_that_issuers_bots_alone(
     house: Firm, text: str | None

@@ -8,7 +8,7 @@ from reconciler.diff import diff
 from reconciler.diff.keys import still_needed
 from reconciler.model.manifest import SubjectRef
 from reconciler.model.resource import Actual, Desired, Resource
-from tests.unit.world import NOW, actual, crl, desired, entity, key, login, stored
+from tests.unit.world import NOW, actual, certificate, crl, desired, entity, issued, key, login, stored
 
 ANNA = SubjectRef("trader", "anna")
 
@@ -34,3 +34,19 @@ def test_whoever_comes_under_a_tier_and_loses_a_login_is_logged_out_once() -> No
     wanted = desired([entity(ANNA), tier(str(ANNA))], {ANNA: "active"})
     made = diff(wanted, actual([entity(ANNA, id="e1"), login(ANNA), tier()]), NOW)
     assert [c.address for c in made if c.type == "vault.token"] == [f"vault.token/{ANNA}/mtls"]
+
+
+def test_an_overlap_is_said_in_the_unit_that_fits() -> None:
+    for seconds, said in ((172800, "2d"), (5400, "90m"), (90, "90s")):
+        old = issued(certificate(ANNA, spki="old"))
+        wanted = desired([entity(ANNA), login(ANNA), certificate(ANNA, overlap=seconds)], {ANNA: "active"})
+        made = diff(wanted, actual([entity(ANNA, id="e1"), login(ANNA), old]), NOW)
+        assert [said in c.reason for c in made if c.type == "ca.certificate"] == [True]
+
+
+def test_whoever_bears_anothers_name_gives_it_back_and_is_logged_out_everywhere() -> None:
+    theirs = entity(ANNA, id="e1")
+    renamed = replace(theirs, fields={**theirs.fields, "name": "idac-t-trader.zoe"})
+    logins = [login(ANNA), login(ANNA, "second")]
+    made = diff(desired([entity(ANNA), *logins], {ANNA: "active"}), actual([renamed, *logins]), NOW)
+    assert [(c.type, c.phase) for c in made] == [("vault.entity", "contain")] + [("vault.token", "contain")] * 2
