@@ -17,6 +17,8 @@ from tests.firm import Firm
 from tests.keys import TOKENS, Key, backed_up, delivered, keyed, laid, restored, sign, spki, verified
 from tests.openbao import Raw, Server
 
+pytestmark = pytest.mark.long
+
 WIDE = {"autoApprove": True, "removals": {"absolute": 50, "percent": 100}}
 SIGNER = ["mtls", "signing"]
 

@@ -14,7 +14,7 @@ from tests.drift.logins import login_path
 from tests.firm import PROFILE, ROLE, Firm, found
 from tests.openbao import Raw, Server
 
-pytestmark = pytest.mark.openbao
+pytestmark = [pytest.mark.openbao, pytest.mark.long]
 
 
 def test_membership_in_somebody_elses_group_is_named_in_every_plan_until_it_ends(firm: Firm) -> None:
