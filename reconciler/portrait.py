@@ -8,14 +8,13 @@ from typing import Literal
 
 from reconciler.diff.compare import answered, differing, resolve
 from reconciler.diff.issuers import is_fetched
-from reconciler.diff.keys import credential_of
 from reconciler.kinds.bot.spec import Bot
 from reconciler.kinds.person import Person
 from reconciler.kinds.subject import SubjectSpec
 from reconciler.model.change import Change
 from reconciler.model.manifest import Finding, Manifest, SubjectRef, Tree, placed
 from reconciler.model.plan import Plan
-from reconciler.model.resource import Actual, Address, Desired, Fields, Hold, Resource
+from reconciler.model.resource import Actual, Address, Desired, Fields, Hold, Resource, credential_of
 
 RULES: Mapping[str, str] = {
     "role": "vault.policy/role/",

@@ -13,11 +13,11 @@ from reconciler.diff.containment import UNEXPLAINED, contain, end_tokens, revoke
 from reconciler.diff.credentials import Credentials
 from reconciler.diff.identity import by_token
 from reconciler.diff.issuers import converge_issuer, delete_issuer, is_fetched, revoke_fetched
-from reconciler.diff.keys import credential_of, deactivate
+from reconciler.diff.keys import deactivate
 from reconciler.diff.logins import by_its_token, converge_login
 from reconciler.model.change import Change, Phase
 from reconciler.model.manifest import SubjectRef
-from reconciler.model.resource import Actual, Address, Core, Fields, Resource
+from reconciler.model.resource import Actual, Address, Core, Fields, Resource, credential_of
 
 ORPHAN = "ca.certificate/orphan/"
 TOKENS = "whoever logged in with what is taken is logged out"

@@ -12,7 +12,7 @@ from reconciler.diff.compare import answered, resolve
 from reconciler.diff.containment import UNEXPLAINED
 from reconciler.model.change import Change
 from reconciler.model.manifest import SubjectRef
-from reconciler.model.resource import Actual, Address, Fields, Resource
+from reconciler.model.resource import Actual, Address, Fields, Resource, credential_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Credentials:
     def superfluous(self, extras: Sequence[Resource], made: Sequence[Change]) -> Iterator[Change]:
         """Keys that no manifest asks for go, once no certificate of theirs stays good."""
         for key in (r for r in extras if r.type == "hsm.key"):
-            address = f"ca.certificate/{self.subject}/{keys.credential_of(key.address)}"
+            address = f"ca.certificate/{self.subject}/{credential_of(key.address)}"
             if not keys.still_needed(key, self.found.get(address), made):
                 # Of a credential that stays, time decides: it moved to another token, and its overlap ended.
                 overdue = address in self.wanted and all(c.routine for c in made if c.address == address)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from reconciler.model.manifest import SubjectRef
-from reconciler.model.resource import Resource
+from reconciler.model.mounts import TOKENS
+from reconciler.model.resource import Resource, issuer_of
 
 _WORKLOAD, _SIGN_IN = "workload ", "sign-in "  # no SPKI has a space
 PEOPLE = ("staff", "trader")
-_JWT = "-jwt-"  # before the issuer's name, in the name of its login mount
 
 
 def marks(resource: Resource) -> Iterator[str]:
@@ -27,15 +27,14 @@ def marks(resource: Resource) -> Iterator[str]:
                 yield _token(resource.subject, mount, sub)
         case "vault.login":
             if sub := resource.fields.get("bound_subject"):
-                issuer = resource.address.rsplit("/", 1)[-1].partition(".")[0]
-                yield _token(resource.subject, _JWT + issuer, sub)
+                yield _token(resource.subject, TOKENS + issuer_of(resource.address), sub)
         case "ca.issuer":
             yield from (_WORKLOAD + str(uri).lower() for uri in resource.fields.get("allowed_uri_sans") or ())
 
 
 def by_token(alias: str) -> bool:
     """Whether an alias (`mount:name`) is one where an issuer's tokens log in."""
-    return _JWT in alias.partition(":")[0]
+    return TOKENS in alias.partition(":")[0]
 
 
 def told_by(mark: str) -> str:
@@ -47,4 +46,4 @@ def told_by(mark: str) -> str:
 
 def _token(subject: SubjectRef | None, mount: str, sub: str) -> str:
     person = subject is not None and subject.kind in PEOPLE
-    return f"{_SIGN_IN if person else _WORKLOAD}{mount.rpartition(_JWT)[2]}:{sub}".lower()
+    return f"{_SIGN_IN if person else _WORKLOAD}{mount.rpartition(TOKENS)[2]}:{sub}".lower()

@@ -14,15 +14,9 @@ from datetime import UTC, datetime, timedelta
 from reconciler.diff.compare import differing
 from reconciler.model.change import Action, Change
 from reconciler.model.manifest import SubjectRef
-from reconciler.model.resource import Address, Fields, Resource
+from reconciler.model.resource import Fields, Resource
 
 DEACTIVATED = "deactivated"
-
-
-def credential_of(address: Address) -> str:
-    """`ca.certificate/trader/jdoe/mtls`, `hsm.key/trader/jdoe/mtls/trade` -> `mtls`; an orphan's is its serial."""
-    parts = address.split("/")
-    return parts[3] if len(parts) > 3 else parts[-1]
 
 
 def unfit(desired: Resource, actual: Resource | None, distrusted: Collection[str]) -> str:

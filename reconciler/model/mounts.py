@@ -8,6 +8,8 @@ from pydantic import StrictStr
 
 from reconciler.model.strict import Strict
 
+TOKENS = "-jwt-"  # before an issuer's name, in the name of its login mount
+
 
 class Mounts(Strict):
     """Mount paths without slashes. `cert`, `run` and those of issuers of tokens stand under `auth/`."""

@@ -20,6 +20,17 @@ def resource_type(address: Address) -> str:
     return address.split("/", 1)[0]
 
 
+def credential_of(address: Address) -> str:
+    """`ca.certificate/trader/jdoe/mtls`, `hsm.key/trader/jdoe/mtls/trade` -> `mtls`; an orphan's is its serial."""
+    parts = address.split("/")
+    return parts[3] if len(parts) > 3 else parts[-1]
+
+
+def issuer_of(login: Address) -> str:
+    """Whose tokens log in: `vault.login/bot/mm/spire.1-0` -> `spire`."""
+    return credential_of(login).partition(".")[0]
+
+
 def ref(address: Address, name: str) -> dict[str, str]:
     """A value that is only known once `address` stands: `{ref: address#name}` in plans."""
     return {"ref": f"{address}#{name}"}

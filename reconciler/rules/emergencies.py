@@ -7,7 +7,8 @@ from collections.abc import Collection, Iterator, Sequence
 from reconciler.model.change import Change
 from reconciler.model.issuers import SIGN_IN
 from reconciler.model.manifest import Finding, SubjectRef
-from reconciler.model.resource import Actual, Desired
+from reconciler.model.mounts import TOKENS
+from reconciler.model.resource import Actual, Desired, credential_of, issuer_of
 
 
 def aftermath(changes: Sequence[Change], desired: Desired, actual: Actual) -> tuple[Finding, ...]:
@@ -24,7 +25,7 @@ def _distrusted_keys(desired: Desired, actual: Actual, held: Collection[SubjectR
         spki = resource.fields["spki"]  # of a key in an HSM token it is a reference: such a key is replaced
         if isinstance(spki, str) and spki in distrusted:
             when = f" on {distrusted[spki]}" if distrusted[spki] else ""
-            credential = resource.address.rsplit("/", 1)[-1]
+            credential = credential_of(resource.address)
             message = (
                 f"credential {credential}: its key was revoked by somebody else{when}: make a new key and CSR"
             )
@@ -57,7 +58,7 @@ def _missing_logins(changes: Sequence[Change], actual: Actual) -> Iterator[Findi
             )
             yield Finding("H02", "warning", message, str(change.subject))
         if _signed_in(change, actual):
-            login = change.address.rsplit("/", 1)[-1]
+            login = credential_of(change.address)
             message = (
                 f"{change.subject} has no login {login} although its alias stands: a run of ours broke off, or"
                 " somebody took it away by hand; this plan makes it again. Was that an emergency? Use"
@@ -78,16 +79,12 @@ def _missing_logins(changes: Sequence[Change], actual: Actual) -> Iterator[Findi
 def _signed_in(change: Change, actual: Actual) -> bool:
     """Whether a person's login by ID token is gone while its alias stands, in an entity that is enabled."""
     entity = actual.resources.get(f"vault.entity/{change.subject}")
-    credential = change.address.rsplit("/", 1)[-1]
     if entity is None or entity.fields["disabled"] or change.address in actual.resources:
         return False
-    provider, dot, label = credential.partition(".")
-    bound = (change.after or {}).get("bound_subject")
-    return (
-        bool(dot)
-        and label == SIGN_IN
-        and any(alias.endswith(f"-jwt-{provider}:{bound}") for alias in entity.fields["aliases"])
-    )
+    if not change.address.endswith(f".{SIGN_IN}"):
+        return False
+    alias = f"{TOKENS}{issuer_of(change.address)}:{(change.after or {}).get('bound_subject')}"
+    return any(one.endswith(alias) for one in entity.fields["aliases"])
 
 
 def _disarmed(subject: SubjectRef, actual: Actual) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 from reconciler.model.estate import Estate
 from reconciler.model.manifest import SubjectRef
-from reconciler.model.resource import Resource
+from reconciler.model.resource import Resource, issuer_of
 from reconciler.providers.protocol import Client
 from reconciler.providers.vault.ownership import aliases, principal
 from reconciler.providers.vault.policies import SUBJECT_KINDS
@@ -22,8 +22,7 @@ def own_aliases(estate: Estate, subject: SubjectRef, logins: Sequence[Resource])
     made = {f"{estate.mounts.cert}:{subject.principal}"}
     for login in logins:
         if sub := login.fields.get("bound_subject"):
-            issuer = login.address.rsplit("/", 1)[-1].partition(".")[0]
-            made.add(f"{estate.mounts.workload(issuer)}:{sub}".lower())
+            made.add(f"{estate.mounts.workload(issuer_of(login.address))}:{sub}".lower())
     return frozenset(made)
 
 

@@ -21,7 +21,7 @@ from reconciler.model.estate import Estate
 from reconciler.model.issuers import IdentityProvider
 from reconciler.model.manifest import SubjectRef
 from reconciler.model.outcome import Proof
-from reconciler.model.resource import Fields
+from reconciler.model.resource import Fields, issuer_of
 from reconciler.model.secret import Secret
 from reconciler.providers.protocol import Answer, Clients, Known, desired_of
 from reconciler.providers.vault.policies import spell
@@ -52,12 +52,12 @@ class SignInProbe:
         """One Proof for each provider and tier that people are given a login of, asked afresh."""
         with self._lock:
             self._found.clear()
-        made = {(_provider(c), c.signs_in): c for c in contained if c.signs_in}
+        made = {(issuer_of(c.address), c.signs_in): c for c in contained if c.signs_in}
         return tuple(self.holds(change) for _, change in sorted(made.items()))
 
     def holds(self, change: Change) -> Proof:
         """Whether the server refuses the test account what this login asks for; asked once, until `prove`."""
-        name, fields = _provider(change), desired_of(change).fields
+        name, fields = issuer_of(change.address), desired_of(change).fields
         provider = self._estate.identity_provider(name)
         subject, system = SubjectRef("mfatier", change.signs_in), f"{SYSTEM} {name}"
         asked = ", ".join(f"{pointer} {_words(value)}" for pointer, value in fields["bound_claims"].items())
@@ -107,10 +107,6 @@ class SignInProbe:
         if any(f'{_REFUSED}"{pointer}"' in said for pointer in fields["bound_claims"]):
             return ""
         return f"the test account was refused for another reason ({said or answer.status}): nothing is proved"
-
-
-def _provider(change: Change) -> str:
-    return change.address.rsplit("/", 1)[-1].partition(".")[0]
 
 
 def _words(value: Any) -> str:
