@@ -9,6 +9,7 @@ from reconciler.model.manifest import Finding, Tree
 from reconciler.model.plan import Plan
 from reconciler.model.record import RunResult
 from reconciler.render.safe import safe
+from reconciler.render.standing import against, unseen
 
 DONE, INVALID, PENDING, REFUSED, PARTIAL = 0, 1, 2, 3, 5
 
@@ -76,25 +77,16 @@ def explain_finding(code: int, finding: Finding) -> None:
 def _standing(fresh: Plan, *, shown: bool) -> Iterator[str]:
     """What stands against the plan, or against what is not in it. What is on the page already is only named."""
     if shown:
-        yield from _named(fresh)
+        yield from (f"{line}: see above" for line in against(fresh))
+        yield from unseen(fresh)
         return
     errors = [f for f in fresh.findings if f.severity == "error"]
     if errors:
         first = f"{errors[0].origin}: " if errors[0].origin else ""
         yield f"{len(errors)} error{'s' * (len(errors) > 1)} found, the first: {first}{errors[0].message}"
     yield from (f"{guard.code}: {guard.message}" for guard in fresh.refused)
-    if fresh.pending and not any(g.code == "G08" for g in fresh.refused):
-        yield f"not seen: {', '.join(sorted(fresh.pending))}"
-
-
-def _named(fresh: Plan) -> Iterator[str]:
-    errors = sum(1 for f in fresh.findings if f.severity == "error")
-    if errors:
-        yield f"{errors} error{'s' * (errors > 1)} found: see above"
-    if fresh.refused:
-        yield f"refused by {', '.join(sorted({guard.code for guard in fresh.refused}))}: see above"
-    if fresh.pending:
-        yield f"not seen: {', '.join(sorted(fresh.pending))}"
+    if not any(g.code == "G08" for g in fresh.refused):
+        yield from unseen(fresh)
 
 
 def _say(code: int, lines: list[str]) -> None:

@@ -29,11 +29,21 @@ _FROZEN = "refused by G12"
 def _apart(plan: Plan) -> Iterator[str]:
     if plan.holds:
         yield f"{len(plan.holds)} on hold"
+    yield from against(plan)
+    yield from unseen(plan)
+
+
+def against(plan: Plan) -> Iterator[str]:
+    """What stands against the plan, counted and named: errors, guards."""
     errors = sum(1 for f in plan.findings if f.severity == "error")
     if errors:
         yield f"{errors} error{'s' * (errors > 1)} found"
     if plan.refused:
         yield f"refused by {', '.join(sorted({g.code for g in plan.refused}))}"
+
+
+def unseen(plan: Plan) -> Iterator[str]:
+    """The systems that did not answer."""
     if plan.pending:
         yield f"not seen: {', '.join(safe(name) for name in sorted(plan.pending))}"
 
