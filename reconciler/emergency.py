@@ -16,7 +16,7 @@ from reconciler.model.estate import Estate
 from reconciler.model.manifest import Finding, SubjectRef, Tree
 from reconciler.model.plan import PlanTicket
 from reconciler.model.record import RecordRef, Run, RunResult
-from reconciler.model.words import alike
+from reconciler.model.words import did_you_mean
 from reconciler.observe import observe_subject
 from reconciler.pipeline import Sight, Workshop, carry_out, estate_ref
 from reconciler.plan import plan
@@ -76,8 +76,7 @@ def nothing_taken(subject: SubjectRef, known: Mapping[SubjectRef, str], *, meant
     end = f"it is on hold all the same, until `idac release {subject}`"
     if meant:
         return Finding("H04", "warning", f"{first}, and nobody here knows it; {end}", str(subject))
-    near = " or ".join(f"`{one}`" for one in alike(subject, known))
-    hint = f"did you mean {near}?" if near else "see that the name is right."
+    hint = did_you_mean(subject, known) or "see that the name is right."
     remedy = f"{hint} For a name that is yet to come say --unknown; {end}"
     return Finding("H04", "error", f"{first}, and nobody here knows it — {remedy}", str(subject))
 

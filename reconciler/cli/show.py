@@ -9,7 +9,7 @@ from reconciler.clock import now
 from reconciler.errors import InvalidInput
 from reconciler.kinds.registry import KINDS
 from reconciler.model.manifest import SubjectRef
-from reconciler.model.words import alike
+from reconciler.model.words import did_you_mean
 from reconciler.pipeline import make_plan, want
 from reconciler.portrait import portray
 from reconciler.render.portrait import portrait_document, portrait_text
@@ -32,13 +32,11 @@ def show(context: Context, *, subject: str) -> int:
     portrait = portray(ref, tree, sight.desired, sight.actual, sight.plan)
     if not portrait.known:
         seen = (r.subject for r in sight.actual.resources.values() if r.subject is not None)
-        near = " or ".join(
-            f"`{one}`" for one in alike(ref, {*(m.ref for m in tree.manifests), *tree.frozen, *seen})
-        )
-        meant = f"did you mean {near}? " if near else ""
+        meant = did_you_mean(ref, {*(m.ref for m in tree.manifests), *tree.frozen, *seen})
         gone = f"if it left, `idac records list --subject {ref}` tells of it"
         raise InvalidInput(
-            f"nothing is known of {ref}: no manifest names it, and nothing stands", remedy=f"{meant}{gone}"
+            f"nothing is known of {ref}: no manifest names it, and nothing stands",
+            remedy=f"{meant} {gone}".lstrip(),
         )
     if context.json:
         print_json(portrait_document(portrait))

@@ -26,6 +26,12 @@ def alike(subject: SubjectRef, known: Iterable[SubjectRef], shown: int = 3) -> t
     return tuple([*same, *close][:shown])
 
 
+def did_you_mean(subject: SubjectRef, known: Iterable[SubjectRef]) -> str:
+    """The question, with whom somebody may have meant; empty where nobody is like it."""
+    near = " or ".join(f"`{one}`" for one in alike(subject, known))
+    return f"did you mean {near}?" if near else ""
+
+
 def printable(text: str) -> str:
     """The text on one line, of characters that KV metadata takes: any other one becomes a space.
 
