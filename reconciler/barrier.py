@@ -25,8 +25,8 @@ class Barrier:
         actual: Actual,
         holds: Callable[[], Sequence[Hold]],
         second_factor: Callable[[str], Proof],
+        sign_in: Callable[[Change], Proof],
         clock: Callable[[], str],
-        sign_in: Callable[[Change], Proof] | None = None,
     ) -> None:
         """`holds` reads them afresh and may raise a `TargetError`: then nothing is granted in that second.
 
@@ -63,7 +63,7 @@ class Barrier:
         return f"MFA tier {tier} is not enforced, and {subject} is under it: {proof.detail}"
 
     def _unbound(self, change: Change) -> str:
-        proof = self._sign_in(change) if self._sign_in is not None and change.signs_in else None
+        proof = self._sign_in(change) if change.signs_in else None
         if proof is None or proof.status != "failed":
             return ""
         return f"that ID tokens are held to MFA tier {change.signs_in} is not proved: {proof.detail}"

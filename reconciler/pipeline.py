@@ -180,8 +180,8 @@ def carry_out(
             sight.actual,
             connection.holds,
             connection.second_factor,
-            workshop.clock,
             connection.sign_in,
+            workshop.clock,
         ),
         progress=workshop.progress,
     )

@@ -37,7 +37,14 @@ class Server:
 def barrier(server: Server) -> Barrier:
     tiered = Resource(f"vault.entity/{BOB}", BOB, {}, {"tier": "otp"})
     wanted = desired((tiered,) if server.tier else (), {ANNA: "active", BOB: "active"})
-    return Barrier(wanted, actual(()), server.read, lambda tier: server.tier or PROVED, lambda: server.time)
+    return Barrier(
+        wanted,
+        actual(()),
+        server.read,
+        lambda tier: server.tier or PROVED,
+        lambda change: PROVED,
+        lambda: server.time,
+    )
 
 
 def grant(subject: SubjectRef, kind: str = "vault.entity") -> Change:
