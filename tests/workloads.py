@@ -32,6 +32,16 @@ CLAIMS = {
 }
 
 
+NOW = int(time.time())
+# Claims of tokens that are good at another time, or for ever.
+UNTIMELY: dict[str, dict[str, Any]] = {
+    "expired": {"iat": NOW - 120, "exp": NOW - 60},
+    "not valid yet": {"nbf": NOW + 3600},
+    "issued in the future": {"iat": NOW + 3600, "exp": NOW + 3700},
+    "old, and without an end": {"iat": NOW - 60, "exp": None},
+}
+
+
 def _b64(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 

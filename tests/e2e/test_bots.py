@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
@@ -16,7 +15,7 @@ import yaml
 from reconciler import x509
 from tests.firm import Firm
 from tests.openbao import Server
-from tests.workloads import OTHER, Workload, WorkloadIssuer, bot, firm_of_bots, key_file, release
+from tests.workloads import OTHER, UNTIMELY, Workload, WorkloadIssuer, bot, firm_of_bots, key_file, release
 
 pytestmark = pytest.mark.openbao
 
@@ -65,7 +64,6 @@ def test_what_a_bot_fetches_for_itself_nobody_has_to_get(house: Firm, running: W
     assert "`idac show" in house.idac("cert", "get", f"bot/{running.name}/other", code=1).err
 
 
-NOW = int(time.time())
 WRONG: dict[str, dict[str, Any]] = {
     "image": {"workload": {"image_digest": OTHER}},
     "model": {"workload": {"model_digest": OTHER}},
@@ -81,10 +79,7 @@ WRONG: dict[str, dict[str, Any]] = {
     "no audience": {"aud": None},
     "no subject": {"sub": None},
     "no issuer": {"iss": None},
-    "expired": {"iat": NOW - 120, "exp": NOW - 60},
-    "not valid yet": {"nbf": NOW + 3600},
-    "issued in the future": {"iat": NOW + 3600, "exp": NOW + 3700},
-    "old, and without an end": {"iat": NOW - 60, "exp": None},
+    **UNTIMELY,
 }
 
 

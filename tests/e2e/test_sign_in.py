@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ from tests.signing_in import (
     tier,
     write,
 )
-from tests.workloads import WorkloadIssuer
+from tests.workloads import UNTIMELY, WorkloadIssuer
 
 pytestmark = pytest.mark.openbao
 
@@ -83,7 +82,6 @@ def test_an_id_token_with_the_tiers_acr_logs_in_and_may_what_the_roles_allow(ann
     assert "because of sign-in at corp, MFA tier strong" in shown
 
 
-NOW = int(time.time())
 WRONG: dict[str, dict[str, Any]] = {
     "another acr": {"acr": "pwd"},
     "a part of the acr": {"acr": "ph"},
@@ -99,10 +97,7 @@ WRONG: dict[str, dict[str, Any]] = {
     "no audience": {"aud": None},
     "another issuer": {"iss": "https://elsewhere.test"},
     "no issuer": {"iss": None},
-    "expired": {"iat": NOW - 120, "exp": NOW - 60},
-    "not valid yet": {"nbf": NOW + 3600},
-    "issued in the future": {"iat": NOW + 3600, "exp": NOW + 3700},
-    "old, and without an end": {"iat": NOW - 60, "exp": None},
+    **UNTIMELY,
 }
 
 
