@@ -41,6 +41,11 @@ class Answer:
         """What a LIST found; empty for nothing."""
         return tuple(self.data.get("keys") or ())
 
+    @property
+    def said(self) -> str:
+        """What the server says was wrong; its status where it says nothing."""
+        return "; ".join(map(str, self.body.get("errors") or ())) or f"status {self.status}"
+
 
 class Client(Protocol):
     """One authenticated door to the server. Paths carry no leading `/v1/`. Thread-safe.

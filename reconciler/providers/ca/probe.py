@@ -58,7 +58,7 @@ def probe(
     if not _accepted(control):
         return (
             False,
-            f"the probe was not let in before it was revoked ({_why(control)}): nothing is proved",
+            f"the probe was not let in before it was revoked ({control.said}): nothing is proved",
             evidence,
         )
     _end_token(contain, control)
@@ -66,15 +66,11 @@ def probe(
     if _accepted(after):
         _end_token(contain, after)
         return False, "the probe logged in although it was revoked and the lists were pushed", evidence
-    return True, f"a probe certificate logged in, was revoked, and was refused ({_why(after)})", evidence
+    return True, f"a probe certificate logged in, was revoked, and was refused ({after.said})", evidence
 
 
 def _accepted(answer: Answer) -> bool:
     return answer.status == 200 and bool((answer.body.get("auth") or {}).get("accessor"))
-
-
-def _why(answer: Answer) -> str:
-    return "; ".join(str(e) for e in answer.body.get("errors") or ()) or f"status {answer.status}"
 
 
 def _end_token(contain: Client, answer: Answer) -> None:

@@ -76,8 +76,8 @@ class SecondFactor:
             return dict.fromkeys(tiers, GIVEN)
         asked = auth.get("mfa_requirement") or {}
         if not asked:
-            said = "; ".join(map(str, answer.body.get("errors") or ())) or f"status {answer.status}"
-            return dict.fromkeys(tiers, f"the probe was refused for another reason ({said}): nothing is proved")
+            why = f"the probe was refused for another reason ({answer.said}): nothing is proved"
+            return dict.fromkeys(tiers, why)
         found = {tier: _not_asked(one, asked.get("mfa_constraints") or {}) for tier, one in tiers.items()}
         payload = {one.id: [WRONG_CODE] for one in tiers.values() if one.id}
         wrong = self._ask(VALIDATE, {"mfa_request_id": asked.get("mfa_request_id"), "mfa_payload": payload})

@@ -103,10 +103,10 @@ class SignInProbe:
             return (
                 "the test account was let in: its token says what the tier asks for, or the server binds nothing"
             )
-        said = "; ".join(map(str, answer.body.get("errors") or ())).replace(jwt.reveal(), "…")
+        said = answer.said.replace(jwt.reveal(), "…")
         if any(f'{_REFUSED}"{pointer}"' in said for pointer in fields["bound_claims"]):
             return ""
-        return f"the test account was refused for another reason ({said or answer.status}): nothing is proved"
+        return f"the test account was refused for another reason ({said}): nothing is proved"
 
 
 def _words(value: Any) -> str:

@@ -23,8 +23,7 @@ def is_gone(answer: Answer, path: str) -> bool:
     """
     if answer.status == 200:
         return False
-    said = "; ".join(str(e) for e in answer.body.get("errors") or ())
-    if answer.status == 400 and any(words in said for words in _GONE):
+    if answer.status == 400 and any(words in answer.said for words in _GONE):
         return True
     if answer.status == 403:
         raise Denied(f"{path} may not be asked, so it is not known which tokens stand")
